@@ -1,0 +1,56 @@
+"""Call recordings behind short, stable links: what a host imports, and nothing else."""
+
+from ._version import __version__
+from .calls.mongo import MongoCallRepository, MongoSettingsProvider
+from .calls.repository import (
+    CallRepository,
+    InMemoryCallRepository,
+    InMemorySettingsProvider,
+    TokenStore,
+    recording_key_from_call,
+)
+from .calls.tokens import mint_recording_access_token
+from .errors import (
+    InvalidRegistration,
+    MissingAccessToken,
+    RecordingError,
+    RepositoryUnavailable,
+    SettingsError,
+)
+from .links import build_public_recording_url, crm_recording_url, crm_url_problem
+from .registration import register
+from .service import RecordingService
+from .storage_urls import (
+    enrich_call_with_accessible_url,
+    extract_s3_key_from_url,
+    generate_signed_url,
+    generate_temporary_public_url,
+)
+from .web.responses import stream_recording_key
+
+__all__ = [
+    "CallRepository",
+    "InMemoryCallRepository",
+    "InMemorySettingsProvider",
+    "InvalidRegistration",
+    "MissingAccessToken",
+    "MongoCallRepository",
+    "MongoSettingsProvider",
+    "RecordingError",
+    "RecordingService",
+    "RepositoryUnavailable",
+    "SettingsError",
+    "TokenStore",
+    "__version__",
+    "build_public_recording_url",
+    "crm_recording_url",
+    "crm_url_problem",
+    "enrich_call_with_accessible_url",
+    "extract_s3_key_from_url",
+    "generate_signed_url",
+    "generate_temporary_public_url",
+    "mint_recording_access_token",
+    "recording_key_from_call",
+    "register",
+    "stream_recording_key",
+]

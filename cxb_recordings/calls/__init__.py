@@ -1,0 +1,1 @@
+"""Where calls come from, and the tokens that name their recordings."""

@@ -1,0 +1,187 @@
+"""Where calls come from: the two protocols, the key of a call's recording, and repositories in memory.
+
+The one on MongoDB lives in ``mongo``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from .tokens import is_well_formed, mint_recording_access_token
+
+Call = Mapping[str, Any]
+
+
+class CallRepository(Protocol):
+    """Finds calls; all that ``register`` needs of the host's data."""
+
+    def find_by_session_id(self, session_id: str) -> Call | None:
+        """The call with this session id, with ``recording_key``, ``recording_url`` and ``session_id``; or None."""
+
+    def find_by_access_token(self, token: str) -> Call | None:
+        """The call that this token opens now, likewise; None where it is unknown, revoked or expired."""
+
+
+class TokenStore(Protocol):
+    """Gives calls their tokens, and takes them away."""
+
+    def ensure_token(self, session_id: str) -> str | None:
+        """The call's token, minted where it has none; None for an unknown call and for a revoked one."""
+
+    def rotate(self, session_id: str) -> str | None:
+        """A new token without expiry in place of the old one, also for a revoked call; None for an unknown call."""
+
+    def revoke(self, session_id: str) -> bool:
+        """Take the token away until :meth:`rotate`; False for an unknown call."""
+
+    def set_expiry(self, session_id: str, expires_at: datetime | None) -> bool:
+        """From when on the token opens nothing, as an aware datetime; None: never. False for an unknown call.
+
+        Raises:
+            ValueError: the datetime is naive.
+        """
+
+
+def recording_key_from_call(call: Call) -> str | None:
+    """The storage key of a call's recording.
+
+    Returns:
+        ``recording_key`` where it is a non-empty string; else the last path segment of ``recording_url``, decoded once;
+        None where neither gives one (a URL without a path, or one that ends in a slash).
+    """
+    key = call.get("recording_key")
+    if isinstance(key, str) and key:
+        return key
+    url = call.get("recording_url")
+    if not isinstance(url, str):
+        return None
+    try:
+        return unquote(urlsplit(url).path.rpartition("/")[2], errors="strict") or None
+    except ValueError:  # no URL, or escapes that are no UTF-8 and so no key of any store
+        return None
+
+
+def utc_now() -> datetime:
+    """The present, as an aware datetime."""
+    return datetime.now(timezone.utc)
+
+
+def require_aware(expires_at: datetime | None) -> None:
+    """Refuse a naive datetime: nobody knows which moment it names.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if expires_at is not None and expires_at.utcoffset() is None:
+        raise ValueError(
+            "expires_at: an aware datetime is needed, such as datetime.now(timezone.utc) + timedelta(days=30)"
+        )
+
+
+class InMemoryCallRepository:
+    """Calls in this process's memory, for demonstrations and hosts' tests; also a :class:`TokenStore`. Thread-safe."""
+
+    def __init__(self, calls: Iterable[Call] = (), *, clock: Callable[[], datetime] = utc_now) -> None:
+        """Start with `calls`, each with a ``session_id``; `clock` judges expiry."""
+        self._lock = threading.Lock()
+        self._clock = clock
+        self._calls: dict[str, dict[str, Any]] = {}
+        for call in calls:
+            self.add(call)
+
+    def add(self, call: Call) -> None:
+        """Add a call, in place of one with the same ``session_id``.
+
+        Raises:
+            ValueError: its ``session_id`` is not a non-empty string.
+        """
+        session_id = call.get("session_id")
+        if not isinstance(session_id, str) or not session_id:
+            raise ValueError("session_id: a call needs one, a non-empty string")
+        with self._lock:
+            self._calls[session_id] = dict(call)
+
+    def find_by_session_id(self, session_id: str) -> Call | None:
+        """See :meth:`CallRepository.find_by_session_id`."""
+        with self._lock:
+            call = self._call(session_id)
+            return None if call is None else dict(call)
+
+    def find_by_access_token(self, token: str) -> Call | None:
+        """See :meth:`CallRepository.find_by_access_token`."""
+        if not is_well_formed(token):
+            return None
+        with self._lock:
+            for call in self._calls.values():
+                if call.get("recording_access_token") == token:
+                    return dict(call) if self._is_open(call) else None
+        return None
+
+    def ensure_token(self, session_id: str) -> str | None:
+        """See :meth:`TokenStore.ensure_token`."""
+        with self._lock:
+            call = self._call(session_id)
+            if call is None or call.get("recording_access_revoked"):
+                return None
+            if not is_well_formed(call.get("recording_access_token")):
+                call["recording_access_token"] = mint_recording_access_token()
+            token: str = call["recording_access_token"]
+            return token
+
+    def rotate(self, session_id: str) -> str | None:
+        """See :meth:`TokenStore.rotate`."""
+        with self._lock:
+            call = self._call(session_id)
+            if call is None:
+                return None
+            call.pop("recording_access_revoked", None)
+            call.pop("recording_access_expires_at", None)
+            call["recording_access_token"] = token = mint_recording_access_token()
+            return token
+
+    def revoke(self, session_id: str) -> bool:
+        """See :meth:`TokenStore.revoke`."""
+        with self._lock:
+            call = self._call(session_id)
+            if call is None:
+                return False
+            call.pop("recording_access_token", None)
+            call["recording_access_revoked"] = True
+            return True
+
+    def set_expiry(self, session_id: str, expires_at: datetime | None) -> bool:
+        """See :meth:`TokenStore.set_expiry`."""
+        require_aware(expires_at)
+        with self._lock:
+            call = self._call(session_id)
+            if call is None:
+                return False
+            if expires_at is None:
+                call.pop("recording_access_expires_at", None)
+            else:
+                call["recording_access_expires_at"] = expires_at
+            return True
+
+    def _is_open(self, call: Call) -> bool:
+        expires_at = call.get("recording_access_expires_at")
+        unexpired = expires_at is None or (isinstance(expires_at, datetime) and self._clock() < expires_at)
+        return unexpired and not call.get("recording_access_revoked")
+
+    def _call(self, session_id: object) -> dict[str, Any] | None:
+        return self._calls.get(session_id) if isinstance(session_id, str) else None
+
+
+class InMemorySettingsProvider:
+    """System settings in this process's memory, for demonstrations and hosts' tests."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Provide `settings`, which may be replaced through the attribute of the same name."""
+        self.settings = settings
+
+    def __call__(self) -> Mapping[str, Any]:
+        """The settings as they are now."""
+        return self.settings

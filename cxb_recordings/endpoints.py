@@ -1,0 +1,121 @@
+"""Host names of S3 stores: what an endpoint or a URL's host says of region and bucket.
+
+Pure string work, with no client and no settings. Whether an endpoint is used, and for what, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+DEFAULT_REGION = "us-east-1"  # what S3-compatible stores without regions expect in a signature
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_SPACES = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}[0-9])(?:\.cdn)?\.digitaloceanspaces\.com", re.ASCII)
+_AWS = re.compile(
+    r"(?:(?P<bucket>.+)\.)?(?P<service>s3(?:-fips)?(?:\.dualstack)?)"
+    r"(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]))?\.(?P<suffix>amazonaws\.com(?:\.cn)?)",
+    re.ASCII,
+)
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageHost:
+    """What a host name says of the store behind it.
+
+    Attributes:
+        origin: the host to sign for: without a bucket in front, and without ``cdn.``.
+        bucket: the bucket in front; None where there is none.
+        region: the region that the name holds; None where it holds none.
+        is_known: whether it belongs to Spaces or to AWS; of others nothing can be read from the name.
+    """
+
+    origin: str
+    bucket: str | None = None
+    region: str | None = None
+    is_known: bool = False
+
+    @classmethod
+    def parse(cls, host: str) -> StorageHost:
+        """Read a lower-case host name without a port."""
+        if match := _SPACES.fullmatch(host):
+            return cls(f"{match['region']}.digitaloceanspaces.com", match["bucket"], match["region"], is_known=True)
+        if match := _AWS.fullmatch(host):
+            region = match["region"]
+            origin = ".".join(part for part in (match["service"], region, match["suffix"]) if part)
+            return cls(origin, match["bucket"], region, is_known=True)
+        return cls(host)
+
+
+def region_from_endpoint(endpoint: str) -> str:
+    """The S3 region that an endpoint implies.
+
+    Args:
+        endpoint: with or without scheme, port and bucket.
+
+    Returns:
+        The data centre of a Spaces endpoint (``nyc3``), the region of an AWS one, else ``us-east-1``; also for
+        what is no endpoint at all.
+    """
+    try:
+        host = split_base_url(_with_scheme(endpoint)).hostname
+    except ValueError:
+        return DEFAULT_REGION
+    return StorageHost.parse(host or "").region or DEFAULT_REGION
+
+
+def endpoint_url(endpoint: str, *, secure: bool = True) -> str:
+    """An endpoint with a scheme, normalised: lower case, no bucket, no ``cdn.``, no default port, no trailing slash.
+
+    Args:
+        endpoint: with or without scheme, port and bucket.
+        secure: whether https is meant where the endpoint has no scheme.
+
+    Raises:
+        ValueError: it is no endpoint; the message says why, without the value.
+    """
+    parts = split_base_url(_with_scheme(endpoint, "https" if secure else "http"))
+    if parts.path:
+        raise ValueError("a host without a path is needed (the bucket has a field of its own)")
+    host = parts.netloc.rpartition(":")[0] if parts.port is not None else parts.netloc
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.scheme}://{StorageHost.parse(host).origin}{port}"
+
+
+def split_base_url(url: object) -> SplitResult:
+    """Split and normalise the URL of a server: scheme, host, port where it is not the default one, path.
+
+    Returns:
+        Scheme and host in lower case; the path without a trailing slash; neither query nor fragment.
+
+    Raises:
+        ValueError: it is no such URL; the message says why, without the value, which may hold a password.
+    """
+    if not isinstance(url, str) or not url:
+        raise ValueError("a non-empty string is needed")
+    if not url.isascii() or any(char <= " " or char in '\x7f\\"<>^`{|}' for char in url):
+        raise ValueError("a URL of ASCII characters without spaces is needed")
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError("a URL that begins with http:// or https:// is needed")
+    if "@" in parts.netloc:
+        raise ValueError("a URL without user and password is needed")
+    if "?" in url or "#" in url:
+        raise ValueError("a URL without query and fragment is needed")
+    port = parts.port  # ValueError where it is no port
+    host = parts.netloc.lower()
+    if parts.netloc.endswith(":") or port is not None:
+        host = host.rpartition(":")[0]
+    if not _HOST.fullmatch(host) or ".." in host or port == 0:
+        raise ValueError("a URL with a host name and, perhaps, a port is needed")
+    path = parts.path.rstrip("/")
+    if any(segment in ("", ".", "..") for segment in path.split("/")[1:]):
+        raise ValueError("a URL without empty, '.' and '..' segments is needed")
+    netloc = host if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+    return SplitResult(parts.scheme, netloc, path, "", "")
+
+
+def _with_scheme(endpoint: object, scheme: str = "https") -> object:
+    return f"{scheme}://{endpoint}" if isinstance(endpoint, str) and endpoint and "://" not in endpoint else endpoint

@@ -1,0 +1,116 @@
+"""Every error that travels inside the library, and what each one carries.
+
+Foreign exceptions (botocore, requests, urllib3, pymongo) are translated into these where they occur, in
+``sources`` and ``calls.mongo``. No message here ever holds a token, a secret or a signed URL: they are made of field
+names, host names and status codes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .playback.source import ContentInfo
+
+__all__ = [
+    "InvalidRegistration",
+    "MissingAccessToken",
+    "NotModified",
+    "RangeNotSatisfiable",
+    "RecordingError",
+    "RecordingMissing",
+    "RecordingUnreachable",
+    "RepositoryUnavailable",
+    "SettingsError",
+    "SourceUnavailable",
+    "StreamBroken",
+]
+
+
+class RecordingError(Exception):
+    """Base of all errors of this library."""
+
+
+class InvalidRegistration(RecordingError, ValueError):
+    """Raised when ``register`` is called with arguments that can't work; names every mistake at once.
+
+    Attributes:
+        mistakes: one sentence for each mistake, with its remedy.
+    """
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("register() was called with mistakes:\n" + "\n".join(f"- {mistake}" for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class SettingsError(RecordingError, ValueError):
+    """Raised when something needs settings that are missing or malformed.
+
+    Attributes:
+        fields: dotted names of the fields at fault, such as ``minio.bucket``.
+    """
+
+    def __init__(self, message: str, fields: Sequence[str]) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class MissingAccessToken(RecordingError, ValueError):
+    """Raised when a stable link is asked for a call that has no ``recording_access_token``."""
+
+
+class RepositoryUnavailable(RecordingError):
+    """Raised when the database behind a repository or a settings provider does not answer in time."""
+
+
+class RecordingMissing(RecordingError):
+    """Raised when a source answers that it does not have the recording."""
+
+
+class RecordingUnreachable(RecordingMissing):
+    """Raised when no source had the recording and at least one of them failed: an outage, not an absence."""
+
+
+class SourceUnavailable(RecordingError):
+    """Raised when a source can't be used: it failed, refused, or answered something that does not fit.
+
+    Attributes:
+        reason: what happened, in words fit for a log record (no key, no secret, no URL).
+        responded: whether the source sent response headers at all; one that did not is unreachable.
+        status: the source's HTTP status, where there was one.
+    """
+
+    def __init__(self, reason: str, *, responded: bool = True, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.responded = responded
+        self.status = status
+
+
+class RangeNotSatisfiable(RecordingError):
+    """Raised when a source has the recording, but not the range that was asked of it (416).
+
+    Attributes:
+        length: the whole recording's length in bytes, where the source told it.
+    """
+
+    def __init__(self, length: int | None) -> None:
+        super().__init__("the range lies outside the recording")
+        self.length = length
+
+
+class NotModified(RecordingError):
+    """Raised when a source has the recording with the very validator that was sent (304).
+
+    Attributes:
+        info: what the reply told of the recording; a 304 tells no length.
+    """
+
+    def __init__(self, info: ContentInfo) -> None:
+        super().__init__("the recording has not been modified")
+        self.info = info
+
+
+class StreamBroken(RecordingError):
+    """Raised when a stream can't be finished: its source broke and nothing can carry on at the exact next byte."""

@@ -1,0 +1,122 @@
+"""The stable public link, and what may be sent to a CRM.
+
+A CRM keeps a link for years, clips query strings and has short URL columns: a signed storage URL breaks there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from .calls.repository import Call, recording_key_from_call
+from .calls.tokens import is_well_formed
+from .endpoints import DEFAULT_PORTS, StorageHost
+from .errors import MissingAccessToken
+from .settings import SystemSettings, read_settings
+from .storage_urls import generate_signed_url
+
+PUBLIC_URL_PREFIX = "/api/v1/public/recordings"
+LONGEST_CRM_URL = 120  # characters: the shortest URL column among the CRMs that are served
+
+_HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
+
+
+def build_public_recording_url(host: str, token: str, *, scheme: str = "https", prefix: str = PUBLIC_URL_PREFIX) -> str:
+    """The stable public link ``{scheme}://{host}{prefix}/{token}``.
+
+    Args:
+        host: the host application's public name, with a port where that is not the usual one.
+        token: a recording access token.
+        scheme: ``https``, or ``http`` on a developer's machine.
+        prefix: where the public route is mounted.
+
+    Raises:
+        ValueError: one of them can't be part of a link; the message names it, without the token.
+    """
+    if not isinstance(host, str) or not _HOST.fullmatch(host):
+        raise ValueError("host: a host name with, perhaps, a port is needed; no scheme, no path")
+    if not is_well_formed(token):
+        raise ValueError("token: 1 to 256 characters of A-Z, a-z, 0-9, '.', '_', '~' and '-' are needed")
+    if scheme not in DEFAULT_PORTS:
+        raise ValueError("scheme: https or http is needed")
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+        raise ValueError("prefix: a path that begins with a slash and does not end with one is needed")
+    return f"{scheme}://{host}{prefix}/{token}"
+
+
+def crm_recording_url(
+    call: Call,
+    host: str,
+    *,
+    allow_signed_fallback: bool = False,
+    settings: Mapping[str, Any] | SystemSettings | None = None,
+    prefix: str = PUBLIC_URL_PREFIX,
+) -> str:
+    """What to send to a CRM for a call: the stable link.
+
+    Args:
+        call: with its ``recording_access_token``.
+        host: see :func:`build_public_recording_url`.
+        allow_signed_fallback: whether a signed URL, which expires after 24 hours, will do for a call without a token.
+        settings: the system settings, for that fallback only.
+        prefix: where the public route is mounted.
+
+    Raises:
+        MissingAccessToken: the call has no token, and no fallback is allowed or no key is known.
+        SettingsError: the fallback is needed and storage is not configured.
+        ValueError: `host` or `prefix` can't be part of a link.
+    """
+    token = call.get("recording_access_token")
+    if is_well_formed(token):
+        return build_public_recording_url(host, token, prefix=prefix)
+    if not allow_signed_fallback:
+        raise MissingAccessToken("the call has no recording_access_token: give it one with ensure_token(session_id)")
+    key = recording_key_from_call(call)
+    if key is None:
+        raise MissingAccessToken("the call has no recording_access_token, and no key to sign a URL for")
+    return generate_signed_url(read_settings(settings if settings is not None else {}), key)
+
+
+def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | None = None) -> str | None:
+    """Why a URL must not be sent to a CRM.
+
+    Args:
+        url: any URL, such as a call's stored ``recording_url``.
+        settings: the system settings; with them the configured storage host is recognised too.
+
+    Returns:
+        The reason, without the URL; None where it may be sent.
+    """
+    if not isinstance(url, str):
+        return "it is not a string"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in DEFAULT_PORTS:
+        return "it is not an http or https URL"
+    if re.search(r"(?:^|&)X-Amz-", parts.query, re.IGNORECASE):
+        return "it is a signed storage URL (X-Amz-…): it expires, and a CRM that clips the query gets AccessDenied"
+    if StorageHost.parse(host).is_known:
+        return "it leads to object storage itself, which answers AccessDenied to a CRM"
+    storage = None if settings is None else read_settings(settings).storage
+    if storage is not None:
+        configured = urlsplit(storage.endpoint_url)
+        is_bucket_host = host.endswith(f".{configured.hostname}")
+        if (host == configured.hostname and _port(parts.scheme, port) == _port(configured.scheme, configured.port)) or (
+            is_bucket_host and host == f"{storage.bucket.lower()}.{configured.hostname}"
+        ):
+            return "it leads to the configured storage host, which answers AccessDenied to a CRM"
+    if parts.query or url.endswith("?"):
+        return "it has a query, which CRMs clip"
+    if len(url) > LONGEST_CRM_URL:
+        return f"it is longer than {LONGEST_CRM_URL} characters, more than CRMs' URL columns hold"
+    return None
+
+
+def _port(scheme: str, port: int | None) -> int:
+    return port or DEFAULT_PORTS[scheme]

@@ -1,0 +1,163 @@
+"""``register``: the one place that knows every part and puts them together."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from .calls.repository import CallRepository
+from .errors import InvalidRegistration
+from .playback.stream import BASE_CHUNK_SIZE
+from .service import Options, RecordingService
+from .web.auth import jwt_admin_required, jwt_identity
+from .web.views import admin_blueprint, public_blueprint
+
+
+def register(
+    app: Flask,
+    settings_provider: Callable[[], Mapping[str, Any]],
+    call_repo: CallRepository,
+    *,
+    require_admin: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    admin_claim: str = "role",
+    admin_values: Iterable[str] = ("admin",),
+    name: str = "cxb_recordings",
+    admin_url_prefix: str = "/api/v1/recordings",
+    public_url_prefix: str = "/api/v1/public/recordings",
+    max_chunk_size: int = 262144,
+    connect_timeout: float = 2.0,
+    read_timeout: float = 10.0,
+    search_timeout: float = 20.0,
+    require_https_fleet: bool = False,
+    ca_bundle: str | os.PathLike[str] | None = None,
+    identity: Callable[[], object] | None = None,
+) -> RecordingService:
+    """Mount the admin and the public recording route on a Flask app.
+
+    Args:
+        app: the host's app.
+        settings_provider: returns the system settings mapping; called once for each request that has found a call.
+        call_repo: finds calls by session id and by access token.
+        require_admin: view decorator for the admin route; by default a flask-jwt-extended access token is needed
+            whose `admin_claim` is one of `admin_values`.
+        admin_claim: the claim that the default decorator looks at.
+        admin_values: what that claim may be.
+        name: prefix of the blueprints' names, and key in ``app.extensions``.
+        admin_url_prefix: path in front of ``/{session_id}``.
+        public_url_prefix: path in front of ``/{token}``.
+        max_chunk_size: ceiling of a chunk in bytes; 8192 gives fixed 8 KB chunks.
+        connect_timeout: seconds for each attempt to connect to a source.
+        read_timeout: seconds without a byte from a source.
+        search_timeout: seconds for finding the first byte, all sources together.
+        require_https_fleet: a fleet host with plain http is not asked and counts as failed.
+        ca_bundle: path of certificates for storage and fleet (a private CA).
+        identity: names the listener on the admin route, for signals; by default the JWT's identity.
+
+    Returns:
+        The recording service, also kept at ``app.extensions[name]``.
+
+    Raises:
+        InvalidRegistration: an argument can't work; every mistake is named with its remedy.
+    """
+    admin_values = _texts(admin_values)
+    mistakes = [
+        *_mistaken_parts(app, settings_provider, call_repo),
+        *_mistaken_callables(require_admin=require_admin, identity=identity),
+        *_mistaken_admin(app, require_admin, admin_claim, admin_values),
+        *_mistaken_mounting(app, name, admin_url_prefix=admin_url_prefix, public_url_prefix=public_url_prefix),
+        *_mistaken_numbers(
+            max_chunk_size, connect_timeout=connect_timeout, read_timeout=read_timeout, search_timeout=search_timeout
+        ),
+        *_mistaken_security(require_https_fleet, ca_bundle),
+    ]
+    if mistakes:
+        raise InvalidRegistration(mistakes)
+    options = Options(
+        max_chunk_size=max_chunk_size,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        search_timeout=search_timeout,
+        require_https_fleet=require_https_fleet,
+        ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
+        public_url_prefix=public_url_prefix,
+    )
+    service = RecordingService(settings_provider, options)
+    guard = require_admin or jwt_admin_required(admin_claim, admin_values)
+    app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
+    app.register_blueprint(public_blueprint(name, public_url_prefix, service, call_repo))
+    app.extensions[name] = service
+    return service
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    """The strings of an iterable; empty for what is none: a lone string would be searched for its letters."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return ()
+    items = tuple(values)
+    return items if all(isinstance(item, str) and item for item in items) else ()
+
+
+def _mistaken_parts(app: object, settings_provider: object, call_repo: object) -> Iterable[str]:
+    if not isinstance(app, Flask):
+        yield f"app: a flask.Flask is needed, not {type(app).__name__}"
+    if not callable(settings_provider):
+        remedy = "; wrap it: lambda: settings" if isinstance(settings_provider, Mapping) else ""
+        yield f"settings_provider: a callable that returns the system settings is needed{remedy}"
+    for method in ("find_by_session_id", "find_by_access_token"):
+        if not callable(getattr(call_repo, method, None)):
+            yield f"call_repo: it needs a method {method}; {type(call_repo).__name__} has none"
+
+
+def _mistaken_callables(**arguments: object) -> Iterable[str]:
+    for argument, value in arguments.items():
+        if value is not None and not callable(value):
+            yield f"{argument}: a callable is needed, not {type(value).__name__}"
+
+
+def _mistaken_admin(app: object, require_admin: object, claim: object, values: tuple[str, ...]) -> Iterable[str]:
+    if not isinstance(claim, str) or not claim:
+        yield "admin_claim: the name of a claim is needed"
+    if not values:
+        yield 'admin_values: a tuple of strings is needed, such as ("admin",); not a lone string, not an empty one'
+    if require_admin is None and isinstance(app, Flask) and "flask-jwt-extended" not in app.extensions:
+        yield "require_admin: call JWTManager(app) before register() (flask-jwt-extended), or pass your own decorator"
+
+
+def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterable[str]:
+    extensions = app.extensions if isinstance(app, Flask) else {}
+    if not isinstance(name, str) or not name or "." in name:
+        yield "name: a non-empty string without dots is needed (Flask separates blueprints with them)"
+    elif name in extensions:
+        yield f"name: {name!r} is taken in this app; give each registration a name of its own"
+    taken = {rule.rule.rpartition("/<")[0] for rule in app.url_map.iter_rules()} if isinstance(app, Flask) else set()
+    for argument, prefix in prefixes.items():
+        if not isinstance(prefix, str) or not prefix.startswith("/") or prefix.endswith("/") or "<" in prefix:
+            yield f"{argument}: a path that begins with a slash, does not end with one and holds no variable is needed"
+        elif prefix in taken:
+            yield f"{argument}: {prefix!r} is taken in this app; give each route a prefix of its own"
+        else:
+            taken.add(prefix)
+
+
+def _mistaken_numbers(max_chunk_size: object, **seconds: object) -> Iterable[str]:
+    if not isinstance(max_chunk_size, int) or isinstance(max_chunk_size, bool) or max_chunk_size < BASE_CHUNK_SIZE:
+        yield f"max_chunk_size: a whole number of bytes from {BASE_CHUNK_SIZE} is needed"
+    for argument, value in seconds.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value) or value <= 0:  # type: ignore[operator, arg-type]
+            yield f"{argument}: a number of seconds above 0 is needed"
+
+
+def _mistaken_security(require_https_fleet: object, ca_bundle: object) -> Iterable[str]:
+    if not isinstance(require_https_fleet, bool):
+        yield "require_https_fleet: True or False is needed"
+    if ca_bundle is not None:
+        if not isinstance(ca_bundle, (str, os.PathLike)):
+            yield f"ca_bundle: a path is needed, not {type(ca_bundle).__name__}"
+        elif not Path(ca_bundle).exists():
+            yield f"ca_bundle: there is no {os.fspath(ca_bundle)!r}"

@@ -1,0 +1,281 @@
+"""The system settings mapping, read into frozen values, with every fault named.
+
+Nothing here connects to anything, and no value of a setting is ever part of a message: most of them are secrets.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .endpoints import endpoint_url, region_from_endpoint, split_base_url
+from .errors import SettingsError
+
+_logger = logging.getLogger(__name__)
+
+STORAGE_FIELDS = ("endpoint", "access_key", "secret_key", "bucket")
+
+_SECRET = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?", re.ASCII)  # what a header's value can carry
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """Where object storage is and how to read from it: complete, or not there at all.
+
+    Attributes:
+        endpoint_url: with a scheme, without a bucket.
+        region: for signatures.
+        bucket: the bucket's name.
+    """
+
+    endpoint_url: str
+    region: str
+    bucket: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHostSettings:
+    """A fleet host.
+
+    Attributes:
+        base_url: without a trailing slash.
+        secret: sent as X-CXBCore-Secret; None where there is none.
+    """
+
+    base_url: str
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field.
+
+    Attributes:
+        field: its dotted name, such as ``minio.bucket`` or ``cxbcore_fleet[1].url``.
+        problem: what is wrong and what is needed, without the value.
+    """
+
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        """Field and problem in one line."""
+        return f"{self.field}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemSettings:
+    """The settings that can be used, and the faults of those that can't.
+
+    Attributes:
+        storage: None where object storage is not configured, or not completely.
+        fleet: the hosts in order.
+        faults: in the order of the fields.
+    """
+
+    storage: StorageSettings | None = None
+    fleet: tuple[FleetHostSettings, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    def require_storage(self) -> StorageSettings:
+        """The storage settings.
+
+        Raises:
+            SettingsError: storage is not configured; names the fields at fault.
+        """
+        if self.storage is not None:
+            return self.storage
+        fields = [fault.field for fault in self.faults if not fault.field.startswith("cxbcore_")]
+        fields = fields or [f"minio.{name}" for name in STORAGE_FIELDS]
+        raise SettingsError(f"object storage is not configured: see {', '.join(fields)}", fields)
+
+    @property
+    def plain_http_hosts(self) -> tuple[str, ...]:
+        """The fleet hosts whose secret and recordings travel unencrypted."""
+        return tuple(host.base_url for host in self.fleet if host.base_url.startswith("http://"))
+
+
+def read_settings(document: object) -> SystemSettings:
+    """Read the system settings; whatever is wrong with them becomes a fault, never an exception.
+
+    Args:
+        document: the mapping that the host's settings provider returned, or what came in its place.
+    """
+    return document if isinstance(document, SystemSettings) else _read(_outline(document))
+
+
+class SettingsReader:
+    """Live settings: asks the host's provider, parses what has changed, logs the faults of each change once."""
+
+    def __init__(self, provider: Callable[[], object]) -> None:
+        """Read from `provider`, which is not called yet."""
+        self._provider = provider
+        self._lock = threading.Lock()
+        self._remembered: tuple[_Outline, SystemSettings] | None = None
+
+    def __call__(self) -> SystemSettings:
+        """The settings as they are now; what the provider raises is passed on."""
+        # An outline is compared, not the mapping: one that was changed in place would equal itself.
+        outline = _outline(self._provider())
+        remembered = self._remembered
+        if remembered is not None and remembered[0] == outline:
+            return remembered[1]
+        with self._lock:
+            if self._remembered is None or self._remembered[0] != outline:
+                settings = _read(outline)
+                _log(settings)
+                self._remembered = (outline, settings)
+            return self._remembered[1]
+
+
+def _log(settings: SystemSettings) -> None:
+    if settings.faults:
+        faults = "; ".join(str(fault) for fault in settings.faults)
+        used = "" if settings.storage else " (object storage is not used)"
+        fields = {"settings_fields": [fault.field for fault in settings.faults]}
+        _logger.warning("system settings%s: %s", used, faults, extra=fields)
+    if settings.plain_http_hosts:
+        hosts = ", ".join(settings.plain_http_hosts)
+        _logger.warning("fleet hosts over plain http: %s; their secret can be read on the way", hosts)
+
+
+# --- The outline: the few values that count, each a string, a bool, None, or the type of what stands in their place.
+
+_Scalar = str | bool | None | type
+_Entry = _Scalar | tuple[_Scalar, _Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    storage: _Scalar | tuple[_Scalar, ...]
+    fleet: _Scalar | tuple[_Entry, ...]
+    secret: _Scalar
+    document: _Scalar = None
+
+
+_STORAGE_NAMES = ("endpoint", "access_key", "access", "secret_key", "secret", "bucket", "region", "secure")
+
+
+def _scalar(value: object) -> _Scalar:
+    return value if value is None or isinstance(value, (str, bool)) else type(value)
+
+
+def _outline(document: object) -> _Outline:
+    if not isinstance(document, Mapping):
+        return _Outline(None, None, None, _scalar(document) if document is not None else type(None))
+    storage, fleet = document.get("minio"), document.get("cxbcore_fleet")
+    return _Outline(
+        tuple(_scalar(storage.get(name)) for name in _STORAGE_NAMES)
+        if isinstance(storage, Mapping)
+        else _scalar(storage),
+        tuple(_entry(entry) for entry in fleet) if isinstance(fleet, (list, tuple)) else _scalar(fleet),
+        _scalar(document.get("cxbcore_secret")),
+    )
+
+
+def _entry(entry: object) -> _Entry:
+    if isinstance(entry, Mapping):
+        return _scalar(entry.get("url")), _scalar(entry.get("secret"))
+    return _scalar(entry)
+
+
+# --- Reading the outline.
+
+
+def _read(outline: _Outline) -> SystemSettings:
+    if outline.document is not None:
+        return SystemSettings(faults=(Fault("settings", f"a mapping is needed, not {_kind(outline.document)}"),))
+    faults: list[Fault] = []
+    storage = _read_storage(outline.storage, faults)
+    fleet = tuple(_read_fleet(outline.fleet, _read_secret(outline.secret, "cxbcore_secret", faults), faults))
+    return SystemSettings(storage, fleet, tuple(faults))
+
+
+def _read_storage(section: _Scalar | tuple[_Scalar, ...], faults: list[Fault]) -> StorageSettings | None:
+    if section is None:
+        return None
+    if not isinstance(section, tuple):
+        faults.append(Fault("minio", f"a mapping is needed, not {_kind(section)}"))
+        return None
+    values = dict(zip(_STORAGE_NAMES, section, strict=True))
+    before = len(faults)
+    secure = True if values["secure"] is None else values["secure"]
+    if not isinstance(secure, bool):
+        faults.append(Fault("minio.secure", f"true or false is needed, not {_kind(secure)}"))
+        secure = True
+    endpoint = _read_endpoint(values["endpoint"], secure, faults)
+    access_key = _read_required(values["access_key"] or values["access"], "access_key", _SECRET, faults)
+    secret_key = _read_required(values["secret_key"] or values["secret"], "secret_key", _SECRET, faults)
+    bucket = _read_required(values["bucket"], "bucket", _BUCKET, faults)
+    region = _read_required(values["region"] or region_from_endpoint(endpoint), "region", _REGION, faults)
+    if len(faults) > before:
+        return None
+    return StorageSettings(endpoint, region, bucket, access_key, secret_key)
+
+
+def _read_endpoint(value: _Scalar, secure: bool, faults: list[Fault]) -> str:
+    if value is None or value == "":
+        faults.append(Fault("minio.endpoint", "missing"))
+        return ""
+    try:
+        return endpoint_url(value, secure=secure)  # type: ignore[arg-type]  # anything but a string is its ValueError
+    except ValueError as exc:
+        faults.append(Fault("minio.endpoint", str(exc)))
+        return ""
+
+
+def _read_required(value: _Scalar, name: str, pattern: re.Pattern[str], faults: list[Fault]) -> str:
+    if value is None or value == "":
+        faults.append(Fault(f"minio.{name}", "missing"))
+    elif not isinstance(value, str):
+        faults.append(Fault(f"minio.{name}", f"a string is needed, not {_kind(value)}"))
+    elif not pattern.fullmatch(value):
+        faults.append(Fault(f"minio.{name}", "malformed: it holds a character that can't be, or spaces around it"))
+    else:
+        return value
+    return ""
+
+
+def _read_secret(value: _Scalar, name: str, faults: list[Fault]) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and _SECRET.fullmatch(value):
+        return value
+    faults.append(Fault(name, "a string of printable ASCII characters without spaces around it is needed"))
+    return None
+
+
+def _read_fleet(
+    section: _Scalar | tuple[_Entry, ...], secret: str | None, faults: list[Fault]
+) -> Iterator[FleetHostSettings]:
+    if section is None:
+        return
+    if not isinstance(section, tuple):
+        faults.append(Fault("cxbcore_fleet", f"a list is needed, not {_kind(section)}"))
+        return
+    for number, entry in enumerate(section):
+        name = f"cxbcore_fleet[{number}]"
+        before = len(faults)
+        url: _Scalar
+        if isinstance(entry, tuple):
+            url, name_of_url = entry[0], f"{name}.url"
+            own_secret = _read_secret(entry[1], f"{name}.secret", faults)
+        else:
+            url, name_of_url, own_secret = entry, name, None
+        try:
+            parts = split_base_url(url)
+        except ValueError as exc:
+            faults.append(Fault(name_of_url, str(exc)))
+        if len(faults) == before:
+            yield FleetHostSettings(parts.geturl(), own_secret or secret)
+
+
+def _kind(value: _Scalar) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__

@@ -1,0 +1,95 @@
+"""What happened to a recording request, as blinker signals in the manner of Flask's own.
+
+Each signal is sent by the :class:`~cxb_recordings.service.RecordingService` that it concerns, with one frozen payload
+as ``event``. No payload carries a token, a secret or a signed URL. Who counts or stores them is not decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from blinker import NamedSignal, Namespace
+
+_signals = Namespace()
+_logger = logging.getLogger(__name__)
+
+#: A source did not have the recording, or failed, and the next one is asked; payload :class:`SourceSkipped`.
+source_skipped = _signals.signal("source-skipped")
+#: A recording begins to go out (GET with a body only); payload :class:`RecordingStarted`.
+recording_started = _signals.signal("recording-started")
+#: A recording's body is closed, whole or not; payload :class:`RecordingServed`.
+recording_served = _signals.signal("recording-served")
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who asked, as far as it is known and may be told.
+
+    Attributes:
+        route: ``admin``, ``public``, or ``host`` for a view of the host's own.
+        session_id: the call's, where it is known.
+        identity: whom the admin route's ``identity`` named; None elsewhere.
+        token_fingerprint: of the public link's token; None elsewhere.
+    """
+
+    route: str = "host"
+    session_id: str | None = None
+    identity: object = None
+    token_fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSkipped:
+    """Why a source was passed over.
+
+    Attributes:
+        listener: who asked.
+        source: the source's name.
+        reason: what it answered, or how it failed.
+        failed: False where it plainly said that it has no such recording.
+    """
+
+    listener: Listener
+    source: str
+    reason: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """A body is about to go out: to whom, from which source, with which status (200 or 206)."""
+
+    listener: Listener
+    source: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingServed:
+    """A body's end.
+
+    Attributes:
+        listener: who asked.
+        source: the source that sent it.
+        status: 200 or 206.
+        delivered: bytes handed to the server.
+        complete: whether these were all that had been promised.
+        broken: whether the source failed; a listener who left early is neither complete nor broken.
+    """
+
+    listener: Listener
+    source: str
+    status: int
+    delivered: int
+    complete: bool
+    broken: bool
+
+
+def send(signal: NamedSignal, sender: object, event: object) -> None:
+    """Send `event` receiver by receiver; one that raises is logged and breaks neither the others nor the stream."""
+    for receiver in signal.receivers_for(sender):
+        try:
+            receiver(sender, event=event)
+        except Exception:
+            _logger.exception("a receiver of the signal %s raised", signal.name)

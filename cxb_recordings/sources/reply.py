@@ -1,0 +1,132 @@
+"""What a source's HTTP reply says, believed only where it fits, and the body behind it.
+
+Object storage and fleet hosts both speak HTTP through urllib3 (below boto3, below requests), so the judgement of a
+reply and the reading of its body stand here once. How a request is made and signed does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import NoReturn
+
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
+
+from ..errors import NotModified, RangeNotSatisfiable, SourceUnavailable
+from ..playback.byte_range import ByteSpan, RangeRequest, parse_content_range
+from ..playback.conditions import parse_http_date
+from ..playback.source import ContentInfo
+
+_ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e]{0,512})"', re.ASCII)  # RFC 9110 §8.8.3, less obs-text
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+# Some S3-compatible stores keep the upload's transfer coding as the object's metadata; the bytes are plain.
+_PLAIN_ENCODINGS = ("", "identity", "aws-chunked")
+
+
+def believe(
+    status: int, headers: Mapping[str, str], wanted: RangeRequest | None, unless_etag: str | None
+) -> tuple[ContentInfo, ByteSpan | None]:
+    """Judge the head of a reply to GET.
+
+    Args:
+        status: the HTTP status.
+        headers: the reply's headers, looked up without regard to case.
+        wanted: the range that was asked.
+        unless_etag: the If-None-Match that was sent, without quotes.
+
+    Returns:
+        What is known of the whole recording, and the part that the body carries (None: all of it).
+
+    Raises:
+        NotModified: 304 to a validator that was sent.
+        RangeNotSatisfiable: 416 to a range that was asked.
+        SourceUnavailable: any other status, or headers that contradict the request or each other.
+    """
+    if status == 304 and unless_etag is not None:
+        info = describe_headers(headers, None)
+        raise NotModified(info if info.etag else ContentInfo(None, unless_etag, last_modified=info.last_modified))
+    if status == 416 and wanted is not None:
+        unsatisfied = parse_content_range(headers.get("content-range"))
+        raise RangeNotSatisfiable(unsatisfied[1] if unsatisfied else None)
+    if status != 200 and not (status == 206 and wanted is not None):
+        refuse(status)
+    if headers.get("content-encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
+        raise SourceUnavailable("the reply has a Content-Encoding", status=status)
+    body_length = content_length(headers)
+    if status == 200:
+        return describe_headers(headers, body_length), None
+    span, total = parse_content_range(headers.get("content-range")) or (None, None)
+    if span is None or total is None or wanted is None or span != wanted.resolve(total):
+        raise SourceUnavailable("the Content-Range does not fit the range that was asked", status=status)
+    if body_length not in (None, span.length):
+        raise SourceUnavailable("Content-Length and Content-Range disagree", status=status)
+    return describe_headers(headers, total), span
+
+
+def refuse(status: int) -> NoReturn:
+    """Raise the SourceUnavailable of a status that is no answer to the question."""
+    raise SourceUnavailable(f"status {status}", status=status)
+
+
+def describe_headers(headers: Mapping[str, str], length: int | None) -> ContentInfo:
+    """What a reply's headers tell of a whole recording of `length` bytes; a malformed validator counts as none."""
+    etag = _ETAG.fullmatch(headers.get("etag", "").strip())
+    return ContentInfo(
+        length=length,
+        etag=etag[2] if etag else None,
+        etag_is_weak=bool(etag and etag[1]),
+        last_modified=parse_http_date(headers.get("last-modified")),
+        media_type=headers.get("content-type"),
+    )
+
+
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """The Content-Length; None where it is absent or void because of a transfer coding (RFC 9112 §6.3).
+
+    Raises:
+        SourceUnavailable: it is not a number.
+    """
+    value = headers.get("content-length")
+    if value is None or "transfer-encoding" in headers:
+        return None
+    if not _LENGTH.fullmatch(value.strip()):
+        raise SourceUnavailable("the Content-Length is not a number")
+    return int(value)
+
+
+def why(exc: BaseException) -> str:
+    """Name a transport's failure for a log record: the kind, and the operating system's or TLS's own words.
+
+    Never the exception's text: it may hold the URL, and with it the key.
+    """
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{type(exc).__name__}: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return type(exc).__name__
+
+
+class UpstreamBody:
+    """A body as urllib3 receives it: raw bytes, never decoded, as they arrive."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: BaseHTTPResponse) -> None:
+        self._raw = raw
+
+    def read(self, size: int) -> bytes:
+        """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
+        try:
+            # read1 makes one recv at most: a large `size` does not hold back bytes that are there.
+            return self._raw.read1(size, decode_content=False) or b""
+        except (HTTPError, HTTPException, OSError, ValueError) as exc:
+            raise SourceUnavailable(f"the transfer broke ({why(exc)})") from exc
+
+    def close(self) -> None:
+        """Free the connection: back into its pool where the body was read whole, else closed."""
+        self._raw.close()
+        self._raw.release_conn()

@@ -1,0 +1,112 @@
+"""URLs of object storage for host code: signed ones made, keys found in existing ones.
+
+None of them belongs in a CRM: see ``links`` for what does. Which regions and hosts there are is read in ``endpoints``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from .calls.repository import Call
+from .endpoints import DEFAULT_PORTS, StorageHost, endpoint_url, region_from_endpoint
+from .playback.source import key_is_askable
+from .settings import SystemSettings, read_settings
+from .sources.object_storage import presign_get_object
+
+__all__ = [
+    "DAY",
+    "LONGEST_EXPIRY",
+    "endpoint_url",
+    "enrich_call_with_accessible_url",
+    "extract_s3_key_from_url",
+    "generate_signed_url",
+    "generate_temporary_public_url",
+    "region_from_endpoint",
+]
+
+DAY = 86400  # seconds
+LONGEST_EXPIRY = 7 * DAY  # what SigV4 allows
+
+Settings = Mapping[str, Any] | SystemSettings
+
+
+def generate_signed_url(settings: Settings, key: str, expires_in: int = DAY) -> str:
+    """A presigned URL that reads one recording. No request is made.
+
+    Args:
+        settings: the system settings.
+        key: the storage key, as it is.
+        expires_in: seconds from now; more than the 7 days that SigV4 allows become 7 days.
+
+    Raises:
+        ValueError: `expires_in` is not above 0, or `key` is none that a store can have.
+        SettingsError: storage is not configured; names the fields.
+    """
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
+        raise ValueError("expires_in: a whole number of seconds above 0 is needed")
+    if not isinstance(key, str) or not key_is_askable(key):
+        raise ValueError("key: a storage key is needed: 1 to 1024 bytes, no '.' or '..' segment, no control character")
+    return presign_get_object(read_settings(settings).require_storage(), key, min(expires_in, LONGEST_EXPIRY))
+
+
+def generate_temporary_public_url(settings: Settings, key: str, minutes: int = 15) -> str:
+    """A presigned URL as by :func:`generate_signed_url`, for some minutes.
+
+    Raises:
+        ValueError: `minutes` is not above 0, or `key` is none that a store can have.
+        SettingsError: storage is not configured; names the fields.
+    """
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or minutes <= 0:
+        raise ValueError("minutes: a whole number above 0 is needed")
+    return generate_signed_url(settings, key, minutes * 60)
+
+
+def extract_s3_key_from_url(url: object, bucket: str | None = None) -> str | None:
+    """The storage key in a URL of object storage, signed or not.
+
+    Args:
+        url: a Spaces or AWS URL (virtual-hosted, path-style or of the CDN), or one of any other host, which is read
+            as ``/{bucket}/{key}``, as MinIO has it.
+        bucket: the bucket that the URL must name; None accepts any.
+
+    Returns:
+        The key, decoded once; None where `url` is no such URL, holds no key or names another bucket.
+    """
+    if not isinstance(url, str) or any(char < " " for char in url):  # urlsplit would drop line breaks and tabs
+        return None
+    try:
+        parts = urlsplit(url)
+        host = StorageHost.parse(parts.hostname or "")
+        path = parts.path.removeprefix("/")
+        named, key = (host.bucket, path) if host.bucket else path.split("/", 1)
+        named, key = unquote(named, errors="strict"), unquote(key, errors="strict")
+    except ValueError:  # no URL, no second segment, or escapes that are no UTF-8
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or not key or not named:
+        return None
+    return key if bucket is None or bucket == named else None
+
+
+def enrich_call_with_accessible_url(call: Call, settings: Settings) -> dict[str, Any]:
+    """A copy of a call whose ``recording_url`` plays: replaced by a fresh signed URL of 24 hours.
+
+    Args:
+        call: stays as it is. The key is its ``recording_key``, else the one in a ``recording_url`` of the configured
+            bucket.
+        settings: the system settings.
+
+    Returns:
+        The copy; unchanged where there is no key to be had or storage is not configured.
+    """
+    enriched = dict(call)
+    system_settings = read_settings(settings)
+    if system_settings.storage is None:
+        return enriched
+    key = call.get("recording_key")
+    if not isinstance(key, str) or not key:
+        key = extract_s3_key_from_url(call.get("recording_url"), system_settings.storage.bucket)
+    if key is not None and key_is_askable(key):
+        enriched["recording_url"] = generate_signed_url(system_settings, key)
+    return enriched

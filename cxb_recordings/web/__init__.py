@@ -1,0 +1,1 @@
+"""Flask's side: requests and responses. Nothing here knows S3 or a fleet host."""

@@ -1,0 +1,168 @@
+"""A decision and a body become a ``flask.Response``; an error becomes a problem (RFC 9457).
+
+Which call and which key is meant was found before. No upstream header is copied: only those set here are sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import unicodedata
+from urllib.parse import quote
+
+from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import dump_options_header, http_date, quote_etag
+
+from ..errors import RecordingMissing
+from ..playback.conditions import PlaybackRequest
+from ..playback.source import ContentInfo
+from ..service import Playback, RecordingService
+from ..signals import Listener
+from .media_types import media_type
+
+_logger = logging.getLogger(__name__)
+
+RETRY_AFTER = "5"  # seconds
+LONGEST_FILE_NAME = 255  # bytes of UTF-8, as on most file systems
+
+NOT_FOUND = "There is no such recording."
+
+
+def stream_recording_key(key: str, *, name: str = "cxb_recordings", public: bool = False) -> Response:
+    """Answer the current request with the recording under a storage key; for a view of the host's own.
+
+    Who may listen is the calling view's decision.
+
+    Args:
+        key: the storage key, as it is.
+        name: the registration's name.
+        public: whether other sites may embed the reply (see :func:`guarded_headers`).
+
+    Returns:
+        200, 206, 304, 404, 412, 416 or 503; never raises for anything that a client or a source sends.
+    """
+    service: RecordingService = current_app.extensions[name]
+    return deliver(service, key, Listener(), public=public)
+
+
+def deliver(service: RecordingService, key: str, listener: Listener, *, public: bool) -> Response:
+    """Answer the current request with a recording, or with the problem that stands in the way."""
+    playback_request = PlaybackRequest.from_headers(request.method, request.headers)
+    try:
+        playback = service.open(key, playback_request, listener)
+    except RecordingMissing:
+        return not_found(public=public, step="sources")
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 - the settings provider is the host's code and may raise anything
+        return unavailable("settings", public=public)
+    return respond(playback, key, public=public)
+
+
+def respond(playback: Playback, key: str, *, public: bool) -> Response:
+    """Turn a decided playback into a response."""
+    status, info = playback.decision.status, playback.info
+    if status == 412:
+        return problem(412, "The recording does not match the precondition.", public=public)
+    if status == 416:
+        response = problem(416, "The recording has no such range.", public=public)
+        response.headers["Content-Range"] = f"bytes */{info.length}"
+        return response
+    if playback.stream is not None and info.length is None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+        # HTTP/1.0 knows no chunks: the client could not tell a broken transfer from a finished one.
+        playback.stream.close()
+        return problem(502, "The recording's length is not known.", public=public)
+    headers = guarded_headers(public=public)
+    headers["Cache-Control"] = "private, no-cache"
+    _describe(headers, info)
+    if status == 304:
+        return Response(status=304, headers=headers)
+    headers["Content-Type"] = media_type(key, info.media_type)
+    headers["Content-Disposition"] = content_disposition(key, attachment=request.args.get("download") == "1")
+    if info.length is not None:
+        span = playback.decision.span
+        headers["Accept-Ranges"] = "bytes"
+        headers["Content-Length"] = str(span.length if span else info.length)
+        if span:
+            headers["Content-Range"] = span.content_range(info.length)
+    if playback.stream is None:  # an iterator: of a sequence Werkzeug would take the length
+        return Response(iter(()), status=status, headers=headers)
+    # direct_passthrough: the server gets the stream itself, and calls its close().
+    return Response(playback.stream, status=status, headers=headers, direct_passthrough=True)
+
+
+def guarded_headers(*, public: bool) -> Headers:
+    """The headers that guard every reply.
+
+    Args:
+        public: the public route: any site may embed it (CRMs do), no search engine may list it.
+    """
+    headers = Headers()
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Content-Security-Policy"] = "default-src 'none'; sandbox"  # stops a stored script, not <audio>
+    headers["Referrer-Policy"] = "no-referrer"  # the token is part of the URL
+    if public:
+        headers["X-Robots-Tag"] = "noindex, nofollow"
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin" if public else "same-site"
+    return headers
+
+
+def problem(status: int, detail: str, *, public: bool, step: str | None = None) -> Response:
+    """A short ``application/problem+json`` reply that is never stored.
+
+    Args:
+        status: the HTTP status.
+        detail: one sentence; never a key, a host name or a message of a source.
+        public: see :func:`guarded_headers`.
+        step: what failed, for an administrator; left out on the public route.
+    """
+    document: dict[str, object] = {"title": Response(status=status).status.partition(" ")[2], "status": status}
+    document["detail"] = detail
+    if step and not public:
+        document["step"] = step
+    headers = guarded_headers(public=public)
+    headers["Cache-Control"] = "no-store"
+    headers["Content-Type"] = "application/problem+json"
+    return Response(json.dumps(document), status=status, headers=headers)
+
+
+def not_found(*, public: bool, step: str) -> Response:
+    """The one 404; on the public route byte for byte the same whatever the cause."""
+    return problem(404, NOT_FOUND, public=public, step=step)
+
+
+def unavailable(step: str, *, public: bool) -> Response:
+    """503 for an exception in the host's own parts, which is being handled and is logged with its traceback."""
+    _logger.exception("the %s failed", step, extra={"step": step})
+    response = problem(503, "The recording can't be looked up at the moment.", public=public, step=step)
+    response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def content_disposition(key: str, *, attachment: bool) -> str:
+    """``inline`` or ``attachment`` with the key's last segment as file name (RFC 6266, RFC 8187).
+
+    Returns:
+        Printable ASCII only: a raw non-ASCII header is a 500 in gunicorn.
+    """
+    name = "".join(char if char.isprintable() else "_" for char in key.rpartition("/")[2].replace("\\", "_"))
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending.encode()) > 16:
+        stem, dot, ending = name, "", ""
+    room = LONGEST_FILE_NAME - len((dot + ending).encode())
+    name = (stem.encode()[:room].decode(errors="ignore") + dot + ending) or "recording"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode() or "recording"
+    # Clients disagree about backslash escapes in the plain name (RFC 6266, appendix D).
+    names: dict[str, str | None] = {"filename": plain.replace('"', "_")}
+    if name != names["filename"]:
+        names["filename*"] = f"UTF-8''{quote(name, safe='')}"
+    return dump_options_header("attachment" if attachment else "inline", names)
+
+
+def _describe(headers: Headers, info: ContentInfo) -> None:
+    if info.etag is not None:
+        headers["ETag"] = quote_etag(info.etag, weak=info.etag_is_weak)
+    if info.last_modified is not None:
+        headers["Last-Modified"] = http_date(info.last_modified)

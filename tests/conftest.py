@@ -1,0 +1,29 @@
+"""Fixtures for every test. Real servers live in ``tests/servers``, each module with its own fixtures."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = [
+    "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself
+    "tests.servers.ceph",
+    "tests.servers.fleet_host",
+    "tests.servers.gunicorn",
+    "tests.servers.mongod",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-servers",
+        action="store_true",
+        help="fail, instead of skipping by name, where a server that a test needs is not installed",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--require-servers"):
+        skip = pytest.mark.skip(reason="full: runs with --require-servers only")
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(skip)

@@ -1,0 +1,98 @@
+"""moto's S3 server, in a thread of the test process: quick, but no judge of signatures (it accepts wrong ones).
+
+``S3Server`` and ``Bucket`` describe any S3 store, so that tests can be written once and run against several.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+
+@dataclass(frozen=True, slots=True)
+class S3Server:
+    """An S3 store that is running.
+
+    Attributes:
+        endpoint: its URL, with scheme and port.
+    """
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str = "us-east-1"
+
+    def client(self) -> Any:
+        """A boto3 client, deaf to the environment's credentials, profiles, files and proxies."""
+        nothing = (None, None, None, None)
+        files = (None, None, os.devnull, None)
+        deaf = botocore.session.Session({"profile": nothing, "config_file": files, "credentials_file": files})
+        return boto3.session.Session(botocore_session=deaf).client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name=self.region,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                proxies={},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def new_bucket(self) -> Bucket:
+        """An empty bucket under a name of its own."""
+        bucket = Bucket(self, f"recordings-{uuid.uuid4().hex}", self.client())
+        bucket.client.create_bucket(Bucket=bucket.name)
+        return bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket that exists, and a client that may do anything with it."""
+
+    server: S3Server
+    name: str
+    client: Any
+
+    def put(self, key: str, body: bytes, media_type: str = "audio/wav") -> None:
+        """Store a recording."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=media_type)
+
+    def settings(self, **changes: object) -> dict[str, object]:
+        """The ``minio`` section of the system settings for this bucket, with `changes`."""
+        server = self.server
+        section: dict[str, object] = {
+            "endpoint": server.endpoint,
+            "access_key": server.access_key,
+            "secret_key": server.secret_key,
+            "bucket": self.name,
+        }
+        return section | changes
+
+
+@pytest.fixture(scope="session")
+def moto_s3() -> Iterator[S3Server]:
+    """moto's S3 server: one for each test process."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield S3Server(f"http://{host}:{port}", "test-access-key", "test-secret-key")
+    server.stop()
+
+
+@pytest.fixture
+def moto_bucket(moto_s3: S3Server) -> Bucket:
+    """An empty bucket of moto's server."""
+    return moto_s3.new_bucket()

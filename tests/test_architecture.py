@@ -1,0 +1,105 @@
+"""The rules that keep the code arranged: who imports what, how long a module is, what it says of itself."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from cxb_recordings import errors
+
+PROJECT = Path(__file__).parents[1]
+PACKAGE = sorted((PROJECT / "cxb_recordings").rglob("*.py"))
+MODULES = [*PACKAGE, *sorted(path for part in ("examples", "tests") for path in (PROJECT / part).rglob("*.py"))]
+LONGEST_MODULE = 350  # lines
+
+# Where third-party code may be imported: the beginnings of module names in the package.
+ALLOWED = {
+    "blinker": ["signals"],
+    "boto3": ["sources"],
+    "botocore": ["sources"],
+    "bson": ["calls.mongo"],
+    "flask": ["registration", "web"],
+    "flask_jwt_extended": ["web.auth"],
+    "jwt": ["web.auth"],
+    "pymongo": ["calls.mongo"],
+    "requests": ["sources"],
+    "urllib3": ["sources"],
+    "werkzeug": ["playback", "sources", "web"],
+}
+# Imported, but declared through what brings them: they are useless, or another release, without it.
+BROUGHT_BY = {"botocore": "boto3", "bson": "pymongo", "jwt": "flask-jwt-extended"}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+def third_party_imports(path: Path) -> Iterator[str]:
+    """The top-level names of what a module imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [node.module]
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top != "cxb_recordings":
+                yield top
+
+
+def test_imports_keep_the_contracts_of_import_linter() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    if not program.exists():
+        pytest.skip("needs lint-imports (PyPI package import-linter), which is not installed")
+
+    done = subprocess.run([program, "--no-cache"], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=name_of)
+def test_third_party_code_is_imported_only_where_it_may(path: Path) -> None:
+    module = ".".join(path.relative_to(PROJECT / "cxb_recordings").with_suffix("").parts)
+
+    strays = {
+        top
+        for top in third_party_imports(path)
+        if not any(f"{module}.".startswith(f"{room}.") for room in ALLOWED.get(top, []))
+    }
+
+    assert strays == set()
+
+
+def test_every_third_party_import_is_a_declared_dependency() -> None:
+    config = ConfigParser()
+    config.read(PROJECT / "setup.cfg")
+    declared = set(re.findall(r"^[a-z0-9-]+", config["options"]["install_requires"], re.MULTILINE))
+
+    imported = {top for path in PACKAGE for top in third_party_imports(path)}
+
+    assert {BROUGHT_BY.get(top, top.replace("_", "-")) for top in imported} == declared
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stat().st_size], ids=name_of)
+def test_a_module_is_short_and_says_what_lives_there(path: Path) -> None:
+    text = path.read_text()
+
+    assert text.count("\n") <= LONGEST_MODULE
+    assert ast.get_docstring(ast.parse(text)), "it has no docstring"
+
+
+@pytest.mark.parametrize("name", [name for name in errors.__all__ if name != "RecordingError"])
+def test_an_error_is_a_recording_error_and_says_when_it_is_raised(name: str) -> None:
+    error = getattr(errors, name)
+
+    assert issubclass(error, errors.RecordingError)
+    assert re.match(r"Raised when .*[.]", (inspect.getdoc(error) or "").split("\n\n")[0])
