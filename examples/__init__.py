@@ -1,0 +1,1 @@
+"""A host application for local demonstrations: ``python -m examples``."""
