@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .playback.source import ContentInfo
 
 __all__ = [
+    "DifferentRecording",
     "InvalidRegistration",
     "MissingAccessToken",
     "NotModified",
@@ -25,6 +26,7 @@ __all__ = [
     "SettingsError",
     "SourceUnavailable",
     "StreamBroken",
+    "TooManyStreams",
 ]
 
 
@@ -61,7 +63,7 @@ class MissingAccessToken(RecordingError, ValueError):
 
 
 class RepositoryUnavailable(RecordingError):
-    """Raised when the database behind a repository or a settings provider does not answer in time."""
+    """Raised when the database behind a repository or a settings provider does not answer in time, or refuses."""
 
 
 class RecordingMissing(RecordingError):
@@ -86,6 +88,24 @@ class SourceUnavailable(RecordingError):
         self.reason = reason
         self.responded = responded
         self.status = status
+
+    @property
+    def is_final(self) -> bool:
+        """Whether asking this source once more is pointless: it refused, and not for being busy."""
+        return self.status is not None and 400 <= self.status < 500 and self.status not in (408, 425, 429)
+
+
+class DifferentRecording(SourceUnavailable):
+    """Raised when a source has another recording than the one that a stream began with, or can't prove otherwise."""
+
+    @property
+    def is_final(self) -> bool:
+        """Always: recordings are immutable."""
+        return True
+
+
+class TooManyStreams(RecordingError):
+    """Raised when as many streams are in progress in this process as `max_streams` allows."""
 
 
 class RangeNotSatisfiable(RecordingError):

@@ -33,9 +33,14 @@ def register(
     connect_timeout: float = 2.0,
     read_timeout: float = 10.0,
     search_timeout: float = 20.0,
+    resume_attempts: int = 8,
+    resume_timeout: float = 60.0,
+    host_cooldown: float = 10.0,
+    outage_status: int = 404,
     require_https_fleet: bool = False,
     ca_bundle: str | os.PathLike[str] | None = None,
     identity: Callable[[], object] | None = None,
+    max_streams: int | None = None,
 ) -> RecordingService:
     """Mount the admin and the public recording route on a Flask app.
 
@@ -52,11 +57,16 @@ def register(
         public_url_prefix: path in front of ``/{token}``.
         max_chunk_size: ceiling of a chunk in bytes; 8192 gives fixed 8 KB chunks.
         connect_timeout: seconds for each attempt to connect to a source.
-        read_timeout: seconds without a byte from a source.
+        read_timeout: seconds without a byte from a source, or with less than 8 KB.
         search_timeout: seconds for finding the first byte, all sources together.
+        resume_attempts: tries to go on with a broken stream, between 64 KB of progress; 0 cuts it at the first break.
+        resume_timeout: seconds for them all; time in which the client does not read never counts.
+        host_cooldown: seconds that an unreachable source stands at the end of the line.
+        outage_status: 404, or 503 (with Retry-After) where no source had a recording and at least one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
         ca_bundle: path of certificates for storage and fleet (a private CA).
         identity: names the listener on the admin route, for signals; by default the JWT's identity.
+        max_streams: streams in progress at most, in each process; beyond it 503 with Retry-After. None for no bound.
 
     Returns:
         The recording service, also kept at ``app.extensions[name]``.
@@ -70,9 +80,17 @@ def register(
         *_mistaken_callables(require_admin=require_admin, identity=identity),
         *_mistaken_admin(app, require_admin, admin_claim, admin_values),
         *_mistaken_mounting(app, name, admin_url_prefix=admin_url_prefix, public_url_prefix=public_url_prefix),
-        *_mistaken_numbers(
-            max_chunk_size, connect_timeout=connect_timeout, read_timeout=read_timeout, search_timeout=search_timeout
+        *_mistaken_counts(BASE_CHUNK_SIZE, "bytes", max_chunk_size=max_chunk_size),
+        *_mistaken_counts(0, "attempts", resume_attempts=resume_attempts),
+        *_mistaken_counts(1, "streams", max_streams=1 if max_streams is None else max_streams),
+        *_mistaken_seconds(
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            search_timeout=search_timeout,
+            resume_timeout=resume_timeout,
+            host_cooldown=host_cooldown,
         ),
+        *_mistaken_outage_status(outage_status),
         *_mistaken_security(require_https_fleet, ca_bundle),
     ]
     if mistakes:
@@ -82,6 +100,11 @@ def register(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         search_timeout=search_timeout,
+        resume_attempts=resume_attempts,
+        resume_timeout=resume_timeout,
+        host_cooldown=host_cooldown,
+        max_streams=max_streams,
+        outage_status=outage_status,
         require_https_fleet=require_https_fleet,
         ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
         public_url_prefix=public_url_prefix,
@@ -144,9 +167,18 @@ def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterabl
             taken.add(prefix)
 
 
-def _mistaken_numbers(max_chunk_size: object, **seconds: object) -> Iterable[str]:
-    if not isinstance(max_chunk_size, int) or isinstance(max_chunk_size, bool) or max_chunk_size < BASE_CHUNK_SIZE:
-        yield f"max_chunk_size: a whole number of bytes from {BASE_CHUNK_SIZE} is needed"
+def _mistaken_counts(least: int, unit: str, **counts: object) -> Iterable[str]:
+    for argument, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            yield f"{argument}: a whole number of {unit} from {least} is needed"
+
+
+def _mistaken_outage_status(outage_status: object) -> Iterable[str]:
+    if outage_status not in (404, 503):
+        yield "outage_status: 404 or 503 is needed"
+
+
+def _mistaken_seconds(**seconds: object) -> Iterable[str]:
     for argument, value in seconds.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not math.isfinite(value) or value <= 0:  # type: ignore[operator, arg-type]

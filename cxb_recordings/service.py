@@ -6,22 +6,22 @@ No HTTP headers and no Flask here; what sources say is judged in ``sources`` and
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import links, signals, storage_urls
-from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, RecordingUnreachable, SourceUnavailable
-from .playback.conditions import Decision, PlaybackRequest, negotiate
+from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable, TooManyStreams
+from .playback.conditions import Decision, PlaybackRequest
+from .playback.opening import Opening, open_from
 from .playback.source import ContentInfo, RecordingSource, key_is_askable
-from .playback.stream import RecordingStream, StreamEnd
-from .settings import SettingsReader, StorageSettings, SystemSettings
+from .playback.stream import RecordingStream, SourceFailed, StreamEnd, StreamEvent, StreamLimits, StreamResumed
+from .settings import SettingsReader, SystemSettings
 from .signals import Listener
-from .sources.fleet import FleetHost, make_session
-from .sources.object_storage import ObjectStorage, deaf_session, make_client
+from .sources.availability import Availability, AvailabilityEvent, SourcePutAside
+from .sources.upstreams import Upstreams
 
 _logger = logging.getLogger(__name__)
 
@@ -33,8 +33,13 @@ class Options:
     Attributes:
         max_chunk_size: ceiling of a chunk, in bytes.
         connect_timeout: seconds for each attempt to connect.
-        read_timeout: seconds without a byte from a source.
-        search_timeout: seconds after which no further source is asked for the recording.
+        read_timeout: seconds without a byte from a source, or with less than 8 KB.
+        search_timeout: seconds for finding the first byte; bounds are checked between attempts and reads.
+        resume_attempts: tries to go on with a broken stream, between 64 KB of progress.
+        resume_timeout: seconds for them all.
+        host_cooldown: seconds that an unreachable source stands at the end of the line.
+        max_streams: streams in progress at most, in this process; None for no bound.
+        outage_status: 404, or 503 where no source had a recording and one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
         ca_bundle: path of certificates for storage and fleet.
         public_url_prefix: where the public route is mounted.
@@ -44,9 +49,18 @@ class Options:
     connect_timeout: float = 2.0
     read_timeout: float = 10.0
     search_timeout: float = 20.0
+    resume_attempts: int = 8
+    resume_timeout: float = 60.0
+    host_cooldown: float = 10.0
+    max_streams: int | None = None
+    outage_status: int = 404
     require_https_fleet: bool = False
     ca_bundle: str | None = None
-    public_url_prefix: str = "/api/v1/public/recordings"
+    public_url_prefix: str = links.PUBLIC_URL_PREFIX
+
+    def stream_limits(self) -> StreamLimits:
+        """Those of them that are a stream's."""
+        return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +92,22 @@ class RecordingService:
         options: Options | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Make a service on live settings; nothing is asked of the provider yet."""
-        self.options = options or Options()
+        self.options = options = options or Options()
         self._read_settings = SettingsReader(settings_provider)
         self._clock = clock
-        self._upstreams = _Upstreams(self.options)
+        self._sleep = sleep
+        self._stream_limits = options.stream_limits()
+        self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
+        self._availability = Availability(options.host_cooldown, self._availability_changed, clock)
+        self._upstreams = Upstreams(
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.read_timeout,
+            require_https_fleet=options.require_https_fleet,
+            ca_bundle=options.ca_bundle,
+        )
 
     def settings(self) -> SystemSettings:
         """The system settings as they are now; asks the provider once, whose errors are passed on."""
@@ -91,7 +115,11 @@ class RecordingService:
 
     def warm_up(self) -> None:
         """Make the client and sessions before the first listener comes; 100 ms and more, once for each worker."""
-        self._sources(self.settings())
+        self.sources(self.settings())
+
+    def sources(self, settings: SystemSettings) -> list[RecordingSource]:
+        """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""
+        return self._availability.watch(self._upstreams.sources(settings))
 
     def open(self, key: str, request: PlaybackRequest, listener: Listener | None = None) -> Playback:
         """Find the first source that has a recording, and decide what the client gets.
@@ -104,62 +132,77 @@ class RecordingService:
         Raises:
             RecordingMissing: every source says that it has no such recording, or the key can't be one.
             RecordingUnreachable: the same, but at least one source failed or was not asked in time.
+            TooManyStreams: `max_streams` are in progress already.
         """
         listener = listener or Listener()
         if not key_is_askable(key):
             raise RecordingMissing("the key can't be asked of any source")
-        deadline = self._clock() + self.options.search_timeout
+        search = _Search(key, request, listener, self._clock() + self.options.search_timeout)
+        if request.head or self._slots is None:
+            return self._search(search)
+        if not self._slots.acquire(blocking=False):
+            raise TooManyStreams(f"{self.options.max_streams} streams are in progress")
+        playback = None
+        try:
+            playback = self._search(search)
+        finally:
+            if playback is None or playback.stream is None:
+                self._slots.release()
+        return playback
+
+    def _search(self, search: _Search) -> Playback:
+        sources = self.sources(self.settings())
+        absent: set[str] = set()
         failed = False
-        for source in self._sources(self.settings()):
+        for source in self._availability.in_order(sources):
             try:
-                if self._clock() >= deadline:
+                if self._clock() >= search.deadline:
                     raise SourceUnavailable("not asked: the search has taken too long")
-                return self._open_from(source, key, request, listener)
+                opening = open_from(source, search.key, search.request)
+                candidates = [other for other in sources if other.name not in absent]
+                return Playback(opening.decision, opening.info, self._start(search, opening, candidates), source.name)
             except SourceUnavailable as exc:
                 failed = True
-                self._skipped(source, exc.reason, listener, failed=True)
+                self._skipped(source, exc.reason, search.listener, failed=True)
             except RecordingMissing as exc:
-                self._skipped(source, str(exc), listener, failed=False)
+                absent.add(source.name)
+                self._skipped(source, str(exc), search.listener, failed=False)
         if failed:
             raise RecordingUnreachable("no source has the recording, and at least one of them failed")
         raise RecordingMissing("no source has the recording")
 
-    def _open_from(self, source: RecordingSource, key: str, request: PlaybackRequest, listener: Listener) -> Playback:
-        wanted = request.wanted
-        if request.head or (wanted and wanted.resolve(1) is None and wanted.first is None):
-            # bytes=-0 is never asked of a source: stores disagree about it, and only the length is needed.
-            info = source.describe(key)
-            decision = negotiate(request, info)
-            if request.head or decision.status != 200:
-                return Playback(decision, info, None, source.name)
-            wanted = None
-        try:
-            opened = source.open(key, wanted, unless_etag=request.unless_etag)
-        except NotModified as exc:
-            return Playback(Decision(304), exc.info, None, source.name)
-        except RangeNotSatisfiable as exc:
-            # Preconditions, If-Range and the suffix of an empty recording come before a 416.
-            needs_info = request.is_conditional or exc.length is None or wanted is None or wanted.first is None
-            info = source.describe(key) if needs_info else ContentInfo(exc.length)
-            decision = negotiate(request, info)
-            if decision.status not in (200, 206):
-                return Playback(decision, info, None, source.name)
-            opened = source.open(key)
-        decision = negotiate(request, opened.info)
-        if decision.status == 200 and opened.span is not None:  # a mismatching If-Range costs one request more
-            opened.body.close()
-            opened = source.open(key)
-        if decision.status not in (200, 206):
-            opened.body.close()
-            return Playback(decision, opened.info, None, source.name)
-        signals.send(signals.recording_started, self, signals.RecordingStarted(listener, source.name, decision.status))
+    def _start(self, search: _Search, opening: Opening, candidates: list[RecordingSource]) -> RecordingStream | None:
+        """The stream of an opened recording, with its first byte at hand; None where no body is due."""
+        opened, status = opening.opened, opening.decision.status
+        if opened is None:
+            return None
+        is_out = False
+
+        def report(event: StreamEvent) -> None:
+            if is_out:  # before, it is the search's failure, and another source is asked
+                self._stream_event(event, status, search.listener)
+
         stream = RecordingStream(
             opened,
-            decision.span,
-            max_chunk_size=self.options.max_chunk_size,
-            on_end=lambda end: self._served(source, decision, end, listener),
+            opening.decision.span,
+            search.key,
+            candidates,
+            self._availability.in_order,
+            self._stream_limits,
+            report=report,
+            clock=self._clock,
+            sleep=self._sleep,
         )
-        return Playback(decision, opened.info, stream, source.name)
+        try:
+            stream.start(search.deadline)
+        except BaseException:
+            stream.close()
+            raise
+        is_out = True
+        signals.send(
+            signals.recording_started, self, signals.RecordingStarted(search.listener, opened.source.name, status)
+        )
+        return stream
 
     def _skipped(self, source: RecordingSource, reason: str, listener: Listener, *, failed: bool) -> None:
         level = logging.WARNING if failed else logging.INFO
@@ -167,23 +210,48 @@ class RecordingService:
         _logger.log(level, "source %s skipped: %s", source.name, reason, extra=fields)
         signals.send(signals.source_skipped, self, signals.SourceSkipped(listener, source.name, reason, failed))
 
-    def _served(self, source: RecordingSource, decision: Decision, end: StreamEnd, listener: Listener) -> None:
+    def _stream_event(self, event: StreamEvent, status: int, listener: Listener) -> None:
+        if isinstance(event, StreamEnd):
+            self._served(event, status, listener)
+        elif isinstance(event, StreamResumed):
+            fields: dict[str, object] = {"source": event.source, "position": event.position}
+            _logger.info("the recording goes on at byte %d from %s", event.position, event.source, extra=fields)
+            signals.send(signals.stream_resumed, self, signals.StreamResumed(listener, event.source, event.position))
+        else:
+            self._source_failed(event, listener)
+
+    def _source_failed(self, event: SourceFailed, listener: Listener) -> None:
+        fields = {
+            "source": event.source,
+            "position": event.position,
+            "reason": event.reason,
+            "session_id": listener.session_id,
+        }
+        _logger.warning("%s failed at byte %d: %s", event.source, event.position, event.reason, extra=fields)
+        failure = signals.SourceFailed(listener, event.source, event.position, event.reason)
+        signals.send(signals.source_failed, self, failure)
+
+    def _served(self, end: StreamEnd, status: int, listener: Listener) -> None:
+        if self._slots is not None:
+            self._slots.release()
         if end.error is not None:
-            fields = {"source": source.name, "delivered": end.delivered, "session_id": listener.session_id}
-            _logger.error(
-                "the recording broke off after %d bytes from %s: %s",
-                end.delivered,
-                source.name,
-                end.error,
-                extra=fields,
-            )
+            fields = {"source": end.source, "delivered": end.delivered, "session_id": listener.session_id}
+            _logger.error("the recording broke off after %d bytes: %s", end.delivered, end.error, extra=fields)
         event = signals.RecordingServed(
-            listener, source.name, decision.status, end.delivered, end.complete, end.error is not None
+            listener, end.source, status, end.delivered, end.complete, end.error is not None, end.resumes
         )
         signals.send(signals.recording_served, self, event)
 
-    def _sources(self, settings: SystemSettings) -> list[RecordingSource]:
-        return list(self._upstreams.sources(settings))
+    def _availability_changed(self, event: AvailabilityEvent) -> None:
+        if isinstance(event, SourcePutAside):
+            fields = {"source": event.source, "reason": event.reason, "seconds": event.seconds}
+            text = "%s can't be reached (%s) and is asked last for %g s"
+            _logger.warning(text, event.source, event.reason, event.seconds, extra=fields)
+            aside = signals.SourcePutAside(event.source, event.reason, event.seconds)
+            signals.send(signals.source_put_aside, self, aside)
+        else:
+            _logger.info("%s answers again", event.source, extra={"source": event.source})
+            signals.send(signals.source_back, self, signals.SourceBack(event.source))
 
     def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
         """See :func:`cxb_recordings.links.build_public_recording_url`; with this registration's own prefix."""
@@ -216,59 +284,11 @@ class RecordingService:
         return storage_urls.enrich_call_with_accessible_url(call, self.settings())
 
 
-class _Upstreams:
-    """The clients and sessions of one service, one set for each process."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is looked for, by whom, and until when (on the service's clock)."""
 
-    REMEMBERED_STORAGES = 8  # clients kept when settings go back and forth, or keys are rotated for years
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._lock = threading.Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._pid = os.getpid()
-        self._session: Any = None
-        self._fleet_session: Any = None
-        self._storages: dict[StorageSettings, ObjectStorage] = {}
-
-    def sources(self, settings: SystemSettings) -> Iterator[RecordingSource]:
-        """Storage where it is configured, then the fleet hosts in order."""
-        if self._pid != os.getpid():  # sockets and TLS state must not be shared across a fork
-            self._lock = threading.Lock()  # the parent's may have been held at the fork
-            self._forget()
-        if settings.storage is not None:
-            yield self._storages.get(settings.storage) or self._make_storage(settings.storage)
-        if settings.fleet:
-            options = self._options
-            session = self._fleet_session or self._make_fleet_session()
-            for host in settings.fleet:
-                yield FleetHost(
-                    session,
-                    host,
-                    connect_timeout=options.connect_timeout,
-                    read_timeout=options.read_timeout,
-                    require_https=options.require_https_fleet,
-                )
-
-    def _make_storage(self, storage: StorageSettings) -> ObjectStorage:
-        with self._lock:
-            if storage not in self._storages:
-                self._session = self._session or deaf_session()
-                options = self._options
-                client = make_client(
-                    self._session,
-                    storage,
-                    connect_timeout=options.connect_timeout,
-                    read_timeout=options.read_timeout,
-                    ca_bundle=options.ca_bundle,
-                )
-                kept = list(self._storages.items())[1 - self.REMEMBERED_STORAGES :]
-                # Replaced, not changed in place: other threads read it without the lock.
-                self._storages = {**dict(kept), storage: ObjectStorage(client, storage.bucket)}
-            return self._storages[storage]
-
-    def _make_fleet_session(self) -> Any:
-        with self._lock:
-            self._fleet_session = self._fleet_session or make_session(self._options.ca_bundle)
-            return self._fleet_session
+    key: str
+    request: PlaybackRequest
+    listener: Listener
+    deadline: float

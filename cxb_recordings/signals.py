@@ -18,6 +18,14 @@ _logger = logging.getLogger(__name__)
 source_skipped = _signals.signal("source-skipped")
 #: A recording begins to go out (GET with a body only); payload :class:`RecordingStarted`.
 recording_started = _signals.signal("recording-started")
+#: A source broke in the middle of a stream, or could not carry on; payload :class:`SourceFailed`.
+source_failed = _signals.signal("source-failed")
+#: A broken stream goes on at the exact next byte; payload :class:`StreamResumed`.
+stream_resumed = _signals.signal("stream-resumed")
+#: A source that could not be reached is asked last for a while; payload :class:`SourcePutAside`.
+source_put_aside = _signals.signal("source-put-aside")
+#: A source that had been put aside answers again; payload :class:`SourceBack`.
+source_back = _signals.signal("source-back")
 #: A recording's body is closed, whole or not; payload :class:`RecordingServed`.
 recording_served = _signals.signal("recording-served")
 
@@ -66,16 +74,52 @@ class RecordingStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """A source failed a stream: at which position of the recording, and how."""
+
+    listener: Listener
+    source: str
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResumed:
+    """A stream goes on at `position`, from `source`."""
+
+    listener: Listener
+    source: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePutAside:
+    """A source is asked last for `seconds`, since it could not be reached."""
+
+    source: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBack:
+    """A source that had been put aside answers again."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingServed:
     """A body's end.
 
     Attributes:
         listener: who asked.
-        source: the source that sent it.
+        source: the source that sent its end.
         status: 200 or 206.
         delivered: bytes handed to the server.
         complete: whether these were all that had been promised.
-        broken: whether the source failed; a listener who left early is neither complete nor broken.
+        broken: whether it could not be finished; a listener who left early is neither complete nor broken.
+        resumes: how often it was mended.
     """
 
     listener: Listener
@@ -84,6 +128,7 @@ class RecordingServed:
     delivered: int
     complete: bool
     broken: bool
+    resumes: int
 
 
 def send(signal: NamedSignal, sender: object, event: object) -> None:

@@ -9,6 +9,19 @@ from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording
 
 
+class FakeTime:
+    """A clock that moves only where a test, or what is tested, sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 class FakeBody:
     """A body that breaks after a number of bytes, where one is given."""
 
@@ -61,3 +74,26 @@ class FakeSource:
         body = FakeBody(data[span.start : span.stop] if span else data, self.breaks_after)
         self.bodies.append(body)
         return OpenedRecording(info, span, body, self)
+
+
+@dataclass
+class BreakingSource(FakeSource):
+    """A fake that fails as scripted, then serves.
+
+    Attributes:
+        breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break.
+        failure: what is raised by an opening that fails.
+        ignores_range: answers with the whole recording, whatever was asked.
+    """
+
+    breaks: list[int | None] = field(default_factory=list)
+    failure: SourceUnavailable = field(default_factory=lambda: SourceUnavailable("refused", responded=False))
+    ignores_range: bool = False
+    wanted: list[RangeRequest | None] = field(default_factory=list)
+
+    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
+        self.wanted.append(wanted)
+        self.breaks_after = self.breaks.pop(0) if self.breaks else None
+        if self.breaks_after == 0:
+            raise self.failure
+        return super().open(key, None if self.ignores_range else wanted, unless_etag=unless_etag)

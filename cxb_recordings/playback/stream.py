@@ -1,18 +1,58 @@
-"""The body that a client receives: chunks out of an open recording, exactly as many bytes as were promised.
+"""The body that a client receives: exactly the bytes that were promised, from whichever source has them.
 
-It knows no HTTP, no store and no web framework. Which recording it reads, and from where, was decided before.
+A break is mended where it happened: from the same source, else from the next, in bounds of attempts and time. What
+can't be mended raises, which makes the server cut the connection: a quiet end would pass for a complete recording.
+It knows no HTTP, no store and no web framework.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import RecordingError, StreamBroken
+from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, SourceUnavailable, StreamBroken
 from .byte_range import ByteSpan
-from .source import OpenedRecording
+from .pace import PacedBody
+from .source import ContentInfo, OpenedRecording, RecordingSource
+from .splice import Cursor, continue_from
 
 BASE_CHUNK_SIZE = 8192  # the first byte comes soon; measured, only bigger chunks carry a fast transfer cheaply
+PROGRESS = 65536  # bytes after which attempts and time start anew
+FIRST_PAUSE = 0.25  # seconds before the second pass along the sources; doubles with each: 8 attempts wait 32 s
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How a stream behaves.
+
+    Attributes:
+        max_chunk_size: ceiling of a chunk, in bytes.
+        read_timeout: seconds within which 8 KB, or the rest, must come.
+        resume_attempts: tries to go on without 64 KB of progress; each is one pass along the sources.
+        resume_timeout: seconds for them all, reading included; time in which the client does not read never counts.
+    """
+
+    max_chunk_size: int
+    read_timeout: float
+    resume_attempts: int
+    resume_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """A source broke in the middle, or could not carry on: at which position of the recording, and why."""
+
+    source: str
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResumed:
+    """A stream goes on at `position`, from `source`."""
+
+    source: str
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +60,21 @@ class StreamEnd:
     """How a stream ended.
 
     Attributes:
+        source: the last source.
         delivered: bytes handed to the server.
         complete: whether these were all that had been promised.
+        resumes: how often it was mended.
         error: why it broke; None where it did not (a client that left is no error).
     """
 
+    source: str
     delivered: int
     complete: bool
+    resumes: int
     error: RecordingError | None
+
+
+StreamEvent = SourceFailed | StreamResumed | StreamEnd
 
 
 class RecordingStream:
@@ -41,74 +88,202 @@ class RecordingStream:
         self,
         opened: OpenedRecording,
         span: ByteSpan | None,
+        key: str,
+        sources: Sequence[RecordingSource],
+        in_order: Callable[[Sequence[RecordingSource]], Iterable[RecordingSource]],
+        limits: StreamLimits,
         *,
-        max_chunk_size: int,
-        on_end: Callable[[StreamEnd], None],
+        report: Callable[[StreamEvent], None],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         """Hand out `span` of an opened recording.
 
         Args:
             opened: the recording; from now on closed by this stream.
             span: the part to hand out; None for all of it. It lies within what `opened` carries.
-            max_chunk_size: ceiling of a chunk, in bytes.
-            on_end: called once when the stream is closed.
+            key: the storage key.
+            sources: all that may have the recording, the present one among them.
+            in_order: puts sources into the order of the moment: those that are down come last.
+            limits: chunk size and bounds.
+            report: called with each event; the last one, once, is the :class:`StreamEnd`.
+            clock: monotonic seconds.
+            sleep: waits for some seconds.
         """
         self._opened = opened
-        carried = opened.span.start if opened.span else 0
-        self._to_skip = span.start - carried if span else 0
-        self._promised = span.length if span else opened.info.length
-        self._max_chunk_size = max_chunk_size
-        self._on_end = on_end
-        self._delivered = 0
-        self._finished = False
+        self._key = key
+        self._sources = sources
+        self._in_order = in_order
+        self._limits = limits
+        self._report = report
+        self._clock = clock
+        self._sleep = sleep
+        self._length = opened.info.length
+        self._cursor = Cursor(span.start, span.stop) if span else Cursor(0, self._length)
+        self._body = PacedBody(opened.body, limits.read_timeout, clock)
+        self._size = BASE_CHUNK_SIZE
+        self._first = b""
+        self._suspended = 0.0  # seconds in which the client did not read
+        self._mending: _Mending | None = None
+        self._known: dict[str, ContentInfo] = {opened.source.name: opened.info}
+        self._refused: set[str] = set()
+        self._resumes = 0
         self._error: RecordingError | None = None
+        self._finished = False
         self._closed = False
+
+    def start(self, deadline: float) -> None:
+        """Read the first chunk, so that a source that fails before it can still be passed over.
+
+        Raises:
+            SourceUnavailable: the source failed, or `deadline` (on the stream's clock) has passed.
+        """
+        self._body.deadline = deadline
+        self._body.skip(self._cursor.start - (self._opened.span.start if self._opened.span else 0))
+        self._first = self._next_chunk()
+        self._body.deadline = None
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes, in chunks that grow while what is asked for is there at once.
 
         Raises:
-            StreamBroken: the source failed, or ended before all promised bytes were there. Raising is what makes a
-                server cut the connection; a quiet end would pass for a complete recording.
+            StreamBroken: the recording can't be continued at the exact next byte.
         """
         try:
-            yield from self._chunks()
+            chunk, self._first = self._first or self._mended_chunk(), b""
+            while chunk:
+                self._cursor.advance(chunk)
+                before = self._clock()
+                yield chunk
+                self._suspended += self._clock() - before
+                chunk = self._mended_chunk()
+            self._finished = True
         except RecordingError as exc:
             self._error = exc
-            raise StreamBroken("the recording's source broke off in the middle") from exc
+            raise
         finally:
             self.close()
-
-    def _chunks(self) -> Iterator[bytes]:
-        read = self._opened.body.read
-        self._skip()
-        size, promised = BASE_CHUNK_SIZE, self._promised
-        while promised is None or self._delivered < promised:
-            # Never more than promised: what follows would be taken for the next response.
-            asked = size if promised is None else min(size, promised - self._delivered)
-            chunk = read(asked)
-            if not chunk:
-                if promised is None:
-                    break
-                raise StreamBroken(f"the source ended {promised - self._delivered} bytes early")
-            self._delivered += len(chunk)
-            yield chunk
-            if len(chunk) == size < self._max_chunk_size:
-                size = min(size * 2, self._max_chunk_size)
-        self._finished = True
-
-    def _skip(self) -> None:
-        """Pass over what stands before the span, where the source sent the whole recording to a ranged request."""
-        while self._to_skip:
-            passed = len(self._opened.body.read(min(self._to_skip, self._max_chunk_size)))
-            if not passed:
-                raise StreamBroken("the source ended before the range began")
-            self._to_skip -= passed
 
     def close(self) -> None:
         """Free the upstream; called by the server on every exit, harmless when repeated."""
         if self._closed:
             return
         self._closed = True
-        self._opened.body.close()
-        self._on_end(StreamEnd(self._delivered, self._finished, self._error))
+        self._body.close()
+        delivered, source = self._cursor.delivered, self._opened.source.name
+        complete = self._finished or self._cursor.remaining == 0  # a server may close without asking for the end
+        self._report(StreamEnd(source, delivered, complete, self._resumes, self._error))
+
+    def _mended_chunk(self) -> bytes:
+        while True:
+            try:
+                return self._next_chunk()
+            except SourceUnavailable as exc:
+                self._mend(exc)
+
+    def _next_chunk(self) -> bytes:
+        """The next bytes; ``b""`` where all that was promised is out."""
+        remaining = self._cursor.remaining
+        if remaining == 0:
+            return b""
+        # Never more than promised: what follows would be taken for the next response.
+        size = self._size if remaining is None else min(self._size, remaining)
+        chunk = self._body.read(size)
+        if not chunk and remaining is not None:
+            raise SourceUnavailable(f"ended {remaining} bytes early")
+        if len(chunk) == self._size < self._limits.max_chunk_size:
+            self._size = min(self._size * 2, self._limits.max_chunk_size)
+        return chunk
+
+    def _now(self) -> float:
+        return self._clock() - self._suspended
+
+    def _mend(self, reason: SourceUnavailable) -> None:
+        """Go on at the cursor, from the same source or another.
+
+        Raises:
+            StreamBroken: nothing can, within the bounds.
+        """
+        source, position = self._opened.source, self._cursor.position
+        self._body.close()
+        self._report(SourceFailed(source.name, position, reason.reason))
+        length = self._length
+        if length is None:
+            raise StreamBroken("the source broke off, and without a length nothing can carry on") from reason
+        mending = self._mending
+        if mending is None or position - mending.position >= PROGRESS:
+            limits = self._limits
+            mending = self._mending = _Mending(position, limits.resume_attempts, self._now() + limits.resume_timeout)
+        else:
+            mending.failed(source.name)  # it was reopened, and did not get far: the others are tried before it
+        while mending.attempts_left and self._now() < mending.deadline:
+            mending.attempts_left -= 1
+            if self._pass(length, mending):
+                return
+            if all(other.name in self._refused for other in self._sources):
+                break
+            pause = min(mending.next_pause(), mending.deadline - self._now())
+            if mending.attempts_left and pause > 0:
+                self._sleep(pause)
+        raise StreamBroken("the source broke off, and nothing could carry on at the next byte") from reason
+
+    def _pass(self, length: int, mending: _Mending) -> bool:
+        """Try each source once, the last one first unless it is down or failed before; whether one goes on."""
+        last = self._opened.source.name
+        line = self._in_order(sorted(self._sources, key=lambda source: source.name != last))
+        for source in sorted(line, key=lambda source: mending.failures(source.name)):
+            if source.name in self._refused:
+                continue
+            if self._now() >= mending.deadline:
+                return False
+            try:
+                self._continue_from(source, length, mending)
+            except (RecordingMissing, RangeNotSatisfiable) as exc:
+                self._refused.add(source.name)
+                reason = str(exc)
+            except SourceUnavailable as exc:
+                if exc.is_final:
+                    self._refused.add(source.name)
+                mending.failed(source.name)
+                reason = exc.reason
+            else:
+                return True
+            self._report(SourceFailed(source.name, self._cursor.position, reason))
+        return False
+
+    def _continue_from(self, source: RecordingSource, length: int, mending: _Mending) -> None:
+        deadline = self._clock() + mending.deadline - self._now()
+
+        def pace(opened: OpenedRecording) -> PacedBody:
+            return PacedBody(opened.body, self._limits.read_timeout, self._clock, deadline)
+
+        known = self._known.get(source.name)
+        self._opened, self._body = continue_from(source, self._key, self._cursor, length, known, pace)
+        self._body.deadline = None
+        self._known.setdefault(source.name, self._opened.info)
+        self._size = BASE_CHUNK_SIZE
+        self._resumes += 1
+        self._report(StreamResumed(source.name, self._cursor.position))
+
+
+class _Mending:
+    """The bounds of one break and its aftermath, until there is progress."""
+
+    __slots__ = ("_failures", "_pause", "attempts_left", "deadline", "position")
+
+    def __init__(self, position: int, attempts: int, deadline: float) -> None:
+        self.position = position
+        self.attempts_left = attempts
+        self.deadline = deadline
+        self._pause = FIRST_PAUSE
+        self._failures: dict[str, int] = {}
+
+    def failed(self, source: str) -> None:
+        self._failures[source] = self.failures(source) + 1
+
+    def failures(self, source: str) -> int:
+        return self._failures.get(source, 0)
+
+    def next_pause(self) -> float:
+        pause, self._pause = self._pause, self._pause * 2
+        return pause

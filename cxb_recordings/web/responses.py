@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import dump_options_header, http_date, quote_etag
 
-from ..errors import RecordingMissing
+from ..errors import RecordingMissing, RecordingUnreachable, TooManyStreams
 from ..playback.conditions import PlaybackRequest
 from ..playback.source import ContentInfo
 from ..service import Playback, RecordingService
@@ -52,6 +52,12 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
     playback_request = PlaybackRequest.from_headers(request.method, request.headers)
     try:
         playback = service.open(key, playback_request, listener)
+    except RecordingUnreachable:
+        if service.options.outage_status == 503:
+            return busy("The recording can't be reached at the moment.", public=public, step="sources")
+        return not_found(public=public, step="sources")
+    except TooManyStreams:
+        return busy("Too many recordings are being played at the moment.", public=public)
     except RecordingMissing:
         return not_found(public=public, step="sources")
     except HTTPException:
@@ -136,7 +142,12 @@ def not_found(*, public: bool, step: str) -> Response:
 def unavailable(step: str, *, public: bool) -> Response:
     """503 for an exception in the host's own parts, which is being handled and is logged with its traceback."""
     _logger.exception("the %s failed", step, extra={"step": step})
-    response = problem(503, "The recording can't be looked up at the moment.", public=public, step=step)
+    return busy("The recording can't be looked up at the moment.", public=public, step=step)
+
+
+def busy(detail: str, *, public: bool, step: str | None = None) -> Response:
+    """503 for what may work in a few seconds; see :func:`problem`."""
+    response = problem(503, detail, public=public, step=step)
     response.headers["Retry-After"] = RETRY_AFTER
     return response
 

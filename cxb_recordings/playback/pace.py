@@ -1,0 +1,85 @@
+"""The floor under a transfer's pace: a trickle is a stall.
+
+A socket's own timeout never notices a source that sends one byte now and then. Only the time spent reading counts: a
+listener who pauses does not make the source slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import DifferentRecording, SourceUnavailable
+from .source import RecordingBody
+
+FLOOR = 8192  # bytes within `read_timeout`: half the pace of a telephone's 8 kHz, 8 bit, at the default of 10 s
+
+
+class PacedBody:
+    """A body whose reads raise when it stalls, or when a deadline has passed."""
+
+    __slots__ = ("_body", "_bytes", "_clock", "_read_timeout", "_seconds", "deadline")
+
+    def __init__(
+        self, body: RecordingBody, read_timeout: float, clock: Callable[[], float], deadline: float | None = None
+    ) -> None:
+        """Guard `body`.
+
+        Args:
+            body: from now on read through this object only.
+            read_timeout: seconds of reading within which :data:`FLOOR` bytes, or the rest, must come.
+            clock: monotonic seconds.
+            deadline: on `clock`, after which no read begins; None where time does not matter (any more).
+        """
+        self._body = body
+        self._read_timeout = read_timeout
+        self._clock = clock
+        self.deadline = deadline
+        self._seconds = 0.0
+        self._bytes = 0
+
+    def read(self, size: int) -> bytes:
+        """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
+        started = self._clock()
+        if self.deadline is not None and started >= self.deadline:
+            raise SourceUnavailable("out of time")
+        chunk = self._body.read(size)
+        self._bytes += len(chunk)
+        if self._bytes >= FLOOR:
+            self._bytes, self._seconds = 0, 0.0
+            return chunk
+        self._seconds += self._clock() - started
+        if chunk and self._seconds >= self._read_timeout:
+            raise SourceUnavailable(f"stalled: {self._bytes} bytes in {self._seconds:.1f} s")
+        return chunk
+
+    def skip(self, count: int) -> None:
+        """Read `count` bytes and drop them.
+
+        Raises:
+            SourceUnavailable: the body broke, stalled or ended before.
+        """
+        while count:
+            passed = len(self.read(min(count, 65536)))
+            if not passed:
+                raise SourceUnavailable(f"ended {count} bytes before the part that is wanted")
+            count -= passed
+
+    def expect(self, expected: bytes) -> None:
+        """Read as many bytes as `expected` has, and compare.
+
+        Raises:
+            DifferentRecording: they are others.
+            SourceUnavailable: the body broke, stalled or ended before.
+        """
+        compared = 0
+        while compared < len(expected):
+            chunk = self.read(len(expected) - compared)
+            if not chunk:
+                raise SourceUnavailable("ended within the bytes to compare")
+            if chunk != expected[compared : compared + len(chunk)]:
+                raise DifferentRecording("other bytes where they were compared")
+            compared += len(chunk)
+
+    def close(self) -> None:
+        """See :meth:`cxb_recordings.playback.source.RecordingBody.close`."""
+        self._body.close()

@@ -1,0 +1,214 @@
+"""A stream goes on at the exact next byte, or raises: which source is asked, for which range, with which proof."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cxb_recordings.errors import SourceUnavailable, StreamBroken
+from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
+from cxb_recordings.playback.source import RecordingSource
+from cxb_recordings.playback.splice import HEAD, TAIL, Cursor
+from cxb_recordings.playback.stream import RecordingStream, SourceFailed, StreamEnd, StreamEvent, StreamLimits
+from tests.fakes import BreakingSource, FakeTime
+
+DATA = random.Random(4).randbytes(300_000)
+LENGTH = len(DATA)
+
+
+class Playing:
+    """A stream over fakes, and what was seen of it."""
+
+    def __init__(self, *sources: BreakingSource, span: ByteSpan | None = None, attempts: int = 8) -> None:
+        self.time = FakeTime()
+        self.events: list[StreamEvent] = []
+        wanted = RangeRequest.of(span) if span else None
+        limits = StreamLimits(65536, read_timeout=10, resume_attempts=attempts, resume_timeout=60)
+        line: list[RecordingSource] = list(sources)
+        self.stream = RecordingStream(
+            sources[0].open("a", wanted),
+            span,
+            "a",
+            line,
+            list,
+            limits,
+            report=self.events.append,
+            clock=self.time.clock,
+            sleep=self.time.sleep,
+        )
+
+    def read(self) -> bytes:
+        """Everything; raises StreamBroken where it can't be had."""
+        self.received = b""
+        for chunk in self.stream:
+            self.received += chunk
+        return self.received
+
+    @property
+    def end(self) -> StreamEnd:
+        end = self.events[-1]
+        assert isinstance(end, StreamEnd)
+        return end
+
+
+def source(*breaks: int | None, name: str = "one", etag: str | None = "tag", data: bytes = DATA) -> BreakingSource:
+    return BreakingSource({"a": data}, name, etag, breaks=list(breaks))
+
+
+@pytest.mark.parametrize("at", [1, 8192, 100_000, LENGTH - 1])
+def test_the_same_source_with_a_strong_validator_is_asked_for_the_rest_only(at: int) -> None:
+    one = source(at)
+    assert Playing(one).read() == DATA
+    assert one.wanted == [None, RangeRequest(at, LENGTH - 1)]
+
+
+@pytest.mark.parametrize("at", [1, 5000, 100_000, LENGTH - 1])
+def test_another_source_is_compared_in_the_last_64_kb_and_the_first_4_kb(at: int) -> None:
+    one, two = source(at, *[0] * 20), source(name="two", etag="other")
+    playing = Playing(one, two)
+    assert playing.read() == DATA
+    start = max(at - TAIL, 0)
+    head = [RangeRequest(0, HEAD - 1)] if start else []
+    assert two.wanted == [*head, RangeRequest(start, LENGTH - 1)]
+    assert playing.end.source == "two"
+
+
+def test_a_range_that_does_not_begin_at_the_start_is_compared_in_its_tail_only() -> None:
+    one, two = source(1000, *[0] * 20), source(name="two")
+    assert Playing(one, two, span=ByteSpan(5000, 20_000)).read() == DATA[5000:20_000]
+    assert two.wanted == [RangeRequest(5000, 19_999)]
+
+
+def test_a_source_without_a_strong_validator_is_compared_with_itself() -> None:
+    one = source(100_000, etag=None)
+    assert Playing(one).read() == DATA
+    assert one.wanted == [None, RangeRequest(0, HEAD - 1), RangeRequest(100_000 - TAIL, LENGTH - 1)]
+
+
+def test_a_source_that_ignores_range_is_used_from_the_cursor_on() -> None:
+    one, two = source(100_000, *[0] * 20), source(name="two")
+    two.ignores_range = True
+    assert Playing(one, two).read() == DATA
+
+
+@pytest.mark.parametrize(
+    ("two", "why"),
+    [
+        (source(name="two", data=DATA[:-1]), "another total length"),
+        (source(name="two", data=DATA + b"x"), "another total length"),
+        (source(name="two", data=b"x" + DATA[1:]), "other bytes where they were compared"),
+        (source(name="two", data=DATA[:99_999] + b"x" + DATA[100_000:]), "other bytes where they were compared"),
+    ],
+    ids=["shorter", "longer", "another first byte", "another last byte"],
+)
+def test_what_is_not_proven_to_be_the_same_is_not_used(two: BreakingSource, why: str) -> None:
+    assert DATA[0:1] != b"x" != DATA[99_999:100_000]
+    playing = Playing(source(100_000, *[0] * 20), two)
+    with pytest.raises(StreamBroken):
+        playing.read()
+    assert playing.received == DATA[:100_000]
+    assert why in [event.reason for event in playing.events if isinstance(event, SourceFailed)]
+    assert not playing.end.complete
+
+
+def test_the_same_source_with_another_validator_is_not_used() -> None:
+    one = source(100_000)
+    playing = Playing(one)
+    one.etag = "changed"
+    with pytest.raises(StreamBroken):
+        playing.read()
+    assert playing.received == DATA[:100_000]
+    assert len(one.wanted) == 2, "it is asked once: a recording that changed stays changed"
+
+
+def test_a_refusal_is_final_and_costs_no_waiting() -> None:
+    one = source(100_000, *[0] * 20)
+    playing = Playing(one)
+    one.failure = SourceUnavailable("status 403", status=403)
+    with pytest.raises(StreamBroken):
+        playing.read()
+    assert playing.time.now == 0
+
+
+def test_attempts_are_bounded_and_wait_longer_each_time() -> None:
+    one = source(100_000, *[0] * 20)
+    playing = Playing(one)
+    with pytest.raises(StreamBroken):
+        playing.read()
+    assert len(one.wanted) == 1 + 8
+    assert playing.time.now == sum(0.25 * 2**number for number in range(7))
+
+
+def test_64_kb_of_progress_give_all_attempts_back() -> None:
+    breaks: list[int | None] = []
+    for _ in range(3):
+        breaks += [*[0] * 7, 80_000]
+    assert Playing(source(80_000, *breaks)).read() == DATA
+
+
+def test_little_progress_gives_no_attempt_back() -> None:
+    one = source(10_000, *[100] * 20)
+    playing = Playing(one)
+    with pytest.raises(StreamBroken):
+        playing.read()
+    assert playing.end.delivered == 10_000 + 8 * 100
+
+
+def test_a_source_that_breaks_again_and_again_does_not_keep_the_healthy_one_waiting() -> None:
+    one, two = source(10_000, *[100] * 20), source(name="two")
+    playing = Playing(one, two)
+    assert playing.read() == DATA
+    assert len(one.wanted) == 2
+
+
+def test_the_time_in_which_the_client_does_not_read_never_counts() -> None:
+    playing = Playing(source(100_000, 0, 0, 100_000))
+    received = b""
+    for chunk in playing.stream:
+        received += chunk
+        playing.time.now += 600
+    assert received == DATA
+
+
+def test_time_is_bounded_too() -> None:
+    one = source(100_000, *[0] * 20)
+    playing = Playing(one, attempts=1000)
+    with pytest.raises(StreamBroken):
+        playing.read()
+    assert playing.time.now == pytest.approx(60)
+
+
+def test_a_source_that_was_left_proves_itself_by_its_validator_when_it_is_back() -> None:
+    one = source(100_000, 0)
+    two = source(None, TAIL + 10_000, *[0] * 20, name="two", etag="other")  # the comparison of the start comes first
+    assert Playing(one, two).read() == DATA
+    assert one.wanted[-1] == RangeRequest(110_000, LENGTH - 1)
+
+
+def test_a_trickle_is_a_stall() -> None:
+    one = source()
+    playing = Playing(one)
+    read = one.bodies[0].read
+
+    def trickle(size: int) -> bytes:
+        playing.time.now += 4
+        return read(min(size, 100))
+
+    one.bodies[0].read = trickle  # type: ignore[method-assign]
+    assert playing.read() == DATA
+    failed = [event for event in playing.events if isinstance(event, SourceFailed)]
+    assert [event.position for event in failed] == [200]
+    assert "stalled" in failed[0].reason
+
+
+def test_the_cursor_remembers_the_first_4_kb_and_the_last_64_kb_that_were_handed_out() -> None:
+    cursor = Cursor(0, LENGTH)
+    rng, position = random.Random(1), 0
+    while position < LENGTH:
+        chunk = DATA[position : position + rng.randrange(1, 40_000)]
+        cursor.advance(chunk)
+        position += len(chunk)
+        assert cursor.position == position
+        assert cursor.head == DATA[: min(position, HEAD)]
+        assert cursor.tail() == DATA[max(position - TAIL, 0) : position]

@@ -1,0 +1,126 @@
+"""The service: which source is asked when, what its signals say, and its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from blinker import NamedSignal
+from flask import Flask
+from flask_jwt_extended import JWTManager
+
+from cxb_recordings import InMemoryCallRepository, register, signals
+from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, TooManyStreams
+from cxb_recordings.playback.conditions import PlaybackRequest
+from cxb_recordings.service import Options, RecordingService
+from tests.servers import free_port
+from tests.servers.fleet_host import FleetHost, FleetHostFactory
+
+DATA = bytes(range(256)) * 400
+
+
+def service(*hosts: FleetHost | str, **options: Any) -> RecordingService:
+    fleet = [host if isinstance(host, str) else host.entry() for host in hosts]
+    return RecordingService(lambda: {"cxbcore_fleet": fleet}, Options(**options))
+
+
+def unreachable() -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@contextmanager
+def heard(signal: NamedSignal, sender: RecordingService) -> Iterator[list[Any]]:
+    events: list[Any] = []
+
+    def receive(_: object, event: object) -> None:
+        events.append(event)
+
+    with signal.connected_to(receive, sender):
+        yield events
+
+
+def play(sender: RecordingService) -> bytes:
+    stream = sender.open("a.wav", PlaybackRequest()).stream
+    assert stream is not None
+    return b"".join(stream)
+
+
+def test_an_unreachable_source_is_asked_once_and_then_last(fleet_host: FleetHostFactory) -> None:
+    recordings = service(unreachable(), fleet_host({"a.wav": DATA}))
+    with heard(signals.source_skipped, recordings) as skipped, heard(signals.source_put_aside, recordings) as aside:
+        assert [play(recordings) for _ in range(3)] == [DATA] * 3
+    assert len(skipped) == len(aside) == 1
+
+
+def test_a_recording_that_only_a_source_put_aside_has_is_still_asked_of_it(fleet_host: FleetHostFactory) -> None:
+    only = fleet_host({"a.wav": DATA})
+    recordings = service(only, fleet_host({}))
+    next(iter(recordings.sources(recordings.settings())))  # the watch is per service, not per request
+    recordings._availability.unreachable(only.url, "by the test")
+    with heard(signals.source_back, recordings) as back:
+        assert play(recordings) == DATA
+    assert [event.source for event in back] == [only.url]
+
+
+def test_no_more_streams_than_max_streams_are_in_progress(fleet_host: FleetHostFactory) -> None:
+    recordings = service(fleet_host({"a.wav": DATA}), max_streams=1)
+    first = recordings.open("a.wav", PlaybackRequest()).stream
+    assert first is not None
+    with pytest.raises(TooManyStreams):
+        recordings.open("a.wav", PlaybackRequest())
+    assert recordings.open("a.wav", PlaybackRequest(head=True)).decision.status == 200, "a HEAD is no stream"
+    first.close()
+    assert play(recordings) == DATA
+    assert play(recordings) == DATA
+
+
+def test_a_search_that_finds_nothing_gives_its_place_back(fleet_host: FleetHostFactory) -> None:
+    recordings = service(fleet_host({"a.wav": DATA}), max_streams=1)
+    for _ in range(3):
+        with pytest.raises(RecordingMissing):
+            recordings.open("unknown.wav", PlaybackRequest())
+    assert play(recordings) == DATA
+
+
+def test_the_search_is_bounded_in_time(fleet_host: FleetHostFactory) -> None:
+    times = iter([0.0, 0.0, 25.0, 25.0, 25.0])
+    hosts = [fleet_host({}), fleet_host({"a.wav": DATA})]
+    recordings = RecordingService(lambda: {"cxbcore_fleet": [host.url for host in hosts]}, clock=lambda: next(times))
+    with heard(signals.source_skipped, recordings) as skipped, pytest.raises(RecordingUnreachable):
+        recordings.open("a.wav", PlaybackRequest())
+    assert [(event.source, event.failed) for event in skipped] == [(hosts[0].url, False), (hosts[1].url, True)]
+    assert hosts[1].requests == []
+
+
+@pytest.mark.parametrize(("outage_status", "retry_after"), [(404, None), (503, "5")])
+@pytest.mark.parametrize("reachable", [True, False])
+def test_an_outage_is_told_from_an_absence_where_the_host_wants_it(
+    fleet_host: FleetHostFactory, outage_status: int, retry_after: str | None, reachable: bool
+) -> None:
+    app = Flask(__name__)
+    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
+    JWTManager(app)
+    calls = InMemoryCallRepository([{"session_id": "1", "recording_key": "a.wav", "recording_access_token": "token"}])
+    fleet = [fleet_host({}).url if reachable else unreachable()]
+    register(app, lambda: {"cxbcore_fleet": fleet}, calls, outage_status=outage_status)
+    response = app.test_client().get("/api/v1/public/recordings/token")
+    expected = (404, None) if reachable else (outage_status, retry_after)
+    assert (response.status_code, response.headers.get("Retry-After")) == expected
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_receiver_that_raises_breaks_no_stream(
+    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    recordings = service(fleet_host({"a.wav": DATA}))
+
+    def receive(_: object, event: object) -> None:
+        raise RuntimeError("by the test")
+
+    breaking = signals.recording_started.connected_to(receive, recordings)
+    with breaking, heard(signals.recording_served, recordings) as served:
+        assert play(recordings) == DATA
+    assert [(event.delivered, event.complete, event.broken) for event in served] == [(len(DATA), True, False)]
+    assert "recording-started" in caplog.text
