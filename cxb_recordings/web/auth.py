@@ -33,7 +33,8 @@ def jwt_admin_required(claim: str, values: tuple[str, ...]) -> Callable[[View], 
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 verify_jwt_in_request()
-            except (JWTExtendedException, PyJWTError):
+            except (JWTExtendedException, PyJWTError, IndexError):
+                # IndexError: an Authorization of blanks and commas, in flask-jwt-extended 4.7.4's own parser.
                 return _unauthorized()
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured
                 return unavailable("JWT check", public=False)

@@ -1,0 +1,151 @@
+"""Tokens and secrets: what is taken back stops at once, and none stands where it can be read."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import traceback
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_jwt_extended import JWTManager
+
+from cxb_recordings import (
+    InMemoryCallRepository,
+    MissingAccessToken,
+    RecordingError,
+    build_public_recording_url,
+    register,
+)
+from cxb_recordings.settings import read_settings
+from tests.servers import find_program, free_port, stop, wait_until
+from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.gunicorn import GunicornFactory
+
+from .doors import ACCESS_KEY, DATA, FLEET_SECRET, KEY, SECRET_KEY, TOKEN, assert_no_secret
+
+SECURITY_PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
+
+APP = f"""
+from flask import Flask
+from flask_jwt_extended import JWTManager
+from cxb_recordings import InMemoryCallRepository, register
+app = Flask("host")
+app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
+JWTManager(app)
+register(app, dict, InMemoryCallRepository([{{"session_id": "1", "recording_access_token": "{TOKEN}"}}]))
+"""
+
+
+def host(calls: InMemoryCallRepository, fleet: list[object]) -> FlaskClient:
+    app = Flask("host")
+    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
+    JWTManager(app)
+    register(app, lambda: {"cxbcore_fleet": fleet}, calls)
+    return app.test_client()
+
+
+@pytest.mark.parametrize("how", ["revoked", "rotated", "expired"])
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_token_that_is_taken_back_stops_at_once_even_before_a_304(
+    fleet_host: FleetHostFactory, how: str, conditional: bool
+) -> None:
+    calls = InMemoryCallRepository([{"session_id": "1", "recording_key": KEY, "recording_access_token": TOKEN}])
+    client = host(calls, [fleet_host({KEY: DATA}).url])
+    path = f"/api/v1/public/recordings/{TOKEN}"
+    etag = client.get(path).headers["ETag"]
+    headers = {"If-None-Match": etag} if conditional else {}
+    assert client.get(path, headers=headers).status_code == (304 if conditional else 200)
+    if how == "revoked":
+        calls.revoke("1")
+    elif how == "rotated":
+        calls.rotate("1")
+    else:
+        calls.set_expiry("1", datetime.now(timezone.utc) - timedelta(seconds=1))
+    assert client.get(path, headers=headers).status_code == 404
+
+
+def test_no_repr_of_settings_holds_a_secret() -> None:
+    storage = {"endpoint": "s3.example", "access_key": ACCESS_KEY, "secret_key": SECRET_KEY, "bucket": "recordings"}
+    fleet = ["https://one.example", {"url": "https://two.example", "secret": FLEET_SECRET}]
+    settings = read_settings({"minio": storage, "cxbcore_fleet": fleet, "cxbcore_secret": FLEET_SECRET})
+    assert settings.storage is not None
+    assert {host.secret for host in settings.fleet} == {FLEET_SECRET}
+    assert_no_secret(repr(settings) + str(settings))
+    broken = read_settings({"minio": storage | {"bucket": SECRET_KEY * 99}, "cxbcore_secret": f"{FLEET_SECRET}\n"})
+    assert [fault.field for fault in broken.faults] == ["minio.bucket", "cxbcore_secret"]
+    assert_no_secret(repr(broken) + "".join(str(fault) for fault in broken.faults))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: build_public_recording_url("host.example", f"{TOKEN}/{TOKEN}"),
+        lambda: build_public_recording_url(f"user:{SECRET_KEY}@host", TOKEN),
+        lambda: read_settings({"minio": {"endpoint": f"https://u:{SECRET_KEY}@s3.example"}}).require_storage(),
+    ],
+)
+def test_an_error_names_the_field_and_never_the_value(call: object) -> None:
+    assert callable(call)
+    with pytest.raises((ValueError, RecordingError, MissingAccessToken)) as raised:
+        call()
+    assert_no_secret("".join(traceback.format_exception_only(raised.value)) + repr(raised.value))
+
+
+def test_a_fleet_host_that_refuses_the_secret_leaks_it_into_no_record(
+    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="cxb_recordings")
+    calls = InMemoryCallRepository([{"session_id": "1", "recording_key": KEY, "recording_access_token": TOKEN}])
+    refusing = fleet_host({KEY: DATA}, secret="another")
+    client = host(calls, [{"url": refusing.url, "secret": FLEET_SECRET}, f"http://127.0.0.1:{free_port()}"])
+    assert client.get(f"/api/v1/public/recordings/{TOKEN}").status_code == 404
+    assert "status 403" in caplog.text
+    for record in caplog.records:
+        if record.name.startswith("cxb_recordings"):
+            assert_no_secret(f"{record.getMessage()} {vars(record)}")
+
+
+def test_gunicorns_access_log_without_the_path_holds_no_token(gunicorn: GunicornFactory) -> None:
+    match = re.search(r'--access-logformat "(.*)"', SECURITY_PAGE)
+    assert match is not None
+    server = gunicorn(APP, "--access-logfile", "-", "--access-logformat", match[1])
+    assert requests.get(f"{server.url}/api/v1/public/recordings/{TOKEN}", timeout=10).status_code == 404
+    wait_until(lambda: "GET 404" in server.log.read_text(), "the access log")
+    assert_no_secret(server.log.read_text())
+
+
+def test_nginxs_access_log_without_the_path_holds_no_token(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    program = find_program(request, "nginx", "nginx-light")
+    log_format = re.search(r"```nginx\n(log_format.*?)```", SECURITY_PAGE, re.DOTALL)
+    assert log_format is not None
+    port = free_port()
+    temporary = "".join(
+        f"{name}_temp_path {tmp_path}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (tmp_path / "logs").mkdir()
+    server = f"listen 127.0.0.1:{port}; location /api/ {{ access_log logs/recordings.log recordings; return 404; }}"
+    (tmp_path / "nginx.conf").write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ {temporary}\n{log_format[1]}\nserver {{ {server} }} }}"
+    )
+    process = subprocess.Popen([program, "-p", str(tmp_path), "-c", "nginx.conf", "-e", str(tmp_path / "error.log")])
+    try:
+        log = tmp_path / "logs/recordings.log"
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/api/v1/public/recordings/{TOKEN}"), "nginx")
+        wait_until(lambda: log.exists() and "GET 404" in log.read_text(), "nginx's access log")
+        assert_no_secret(log.read_text())
+    finally:
+        stop(process)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 404
+    except requests.ConnectionError:
+        return False
