@@ -22,7 +22,7 @@ from .repository import Call, require_aware, utc_now
 from .tokens import is_well_formed, mint_recording_access_token
 
 _SESSION = "session_id"
-_TOKEN = "recording_access_token"  # noqa: S105  # nosec B105 - the field's name
+_TOKEN = "recording_access_token"  # the field's name  # noqa: S105  # nosec B105
 _EXPIRES_AT = "recording_access_expires_at"
 _REVOKED = "recording_access_revoked"
 
