@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def register(
     ca_bundle: str | os.PathLike[str] | None = None,
     identity: Callable[[], object] | None = None,
     max_streams: int | None = None,
+    offload: str | None = None,
 ) -> RecordingService:
     """Mount the admin and the public recording route on a Flask app.
 
@@ -67,6 +69,8 @@ def register(
         ca_bundle: path of certificates for storage and fleet (a private CA).
         identity: names the listener on the admin route, for signals; by default the JWT's identity.
         max_streams: streams in progress at most, in each process; beyond it 503 with Retry-After. None for no bound.
+        offload: the internal nginx location (``/_protected/``) that fetches from storage; see the how-to. Not without
+            that nginx in front: the reply holds a signed URL, which nginx alone must see.
 
     Returns:
         The recording service, also kept at ``app.extensions[name]``.
@@ -92,6 +96,7 @@ def register(
         ),
         *_mistaken_outage_status(outage_status),
         *_mistaken_security(require_https_fleet, ca_bundle),
+        *_mistaken_offload(offload),
     ]
     if mistakes:
         raise InvalidRegistration(mistakes)
@@ -108,6 +113,7 @@ def register(
         require_https_fleet=require_https_fleet,
         ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
         public_url_prefix=public_url_prefix,
+        offload=offload,
     )
     service = RecordingService(settings_provider, options)
     guard = require_admin or jwt_admin_required(admin_claim, admin_values)
@@ -176,6 +182,13 @@ def _mistaken_counts(least: int, unit: str, **counts: object) -> Iterable[str]:
 def _mistaken_outage_status(outage_status: object) -> Iterable[str]:
     if outage_status not in (404, 503):
         yield "outage_status: 404 or 503 is needed"
+
+
+def _mistaken_offload(offload: object) -> Iterable[str]:
+    if offload is None:
+        return
+    if not isinstance(offload, str) or not re.fullmatch(r"/(?:[A-Za-z0-9._~-]+/)+", offload):
+        yield "offload: the path of an internal nginx location is needed, such as /_protected/, or None"
 
 
 def _mistaken_seconds(**seconds: object) -> Iterable[str]:

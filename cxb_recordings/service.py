@@ -5,25 +5,27 @@ No HTTP headers and no Flask here; what sources say is judged in ``sources`` and
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from . import links, signals, storage_urls
+from . import links, storage_urls
 from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable, TooManyStreams
-from .playback.conditions import Decision, PlaybackRequest
+from .playback.byte_range import RangeRequest
+from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.opening import Opening, open_from
 from .playback.source import ContentInfo, RecordingSource, key_is_askable
-from .playback.stream import RecordingStream, SourceFailed, StreamEnd, StreamEvent, StreamLimits, StreamResumed
-from .settings import SettingsReader, SystemSettings
+from .playback.stream import RecordingStream, StreamEnd, StreamEvent, StreamLimits
+from .reports import Reports
+from .settings import SettingsReader, StorageSettings, SystemSettings
 from .signals import Listener
-from .sources.availability import Availability, AvailabilityEvent, SourcePutAside
+from .sources.availability import Availability
+from .sources.object_storage import ObjectStorage, presign_get_object
 from .sources.upstreams import Upstreams
 
-_logger = logging.getLogger(__name__)
+HAND_OVER_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Options:
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
         ca_bundle: path of certificates for storage and fleet.
         public_url_prefix: where the public route is mounted.
+        offload: the internal nginx location that fetches from storage; None where Python carries every byte.
     """
 
     max_chunk_size: int = 262144
@@ -57,10 +60,24 @@ class Options:
     require_https_fleet: bool = False
     ca_bundle: str | None = None
     public_url_prefix: str = links.PUBLIC_URL_PREFIX
+    offload: str | None = None
 
     def stream_limits(self) -> StreamLimits:
         """Those of them that are a stream's."""
         return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What nginx needs to fetch a recording from storage by itself.
+
+    Attributes:
+        signed_url: reads the recording for :data:`HAND_OVER_SECONDS`; a secret.
+        range_header: the Range to ask for; empty for the whole recording.
+    """
+
+    signed_url: str = field(repr=False)
+    range_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +89,14 @@ class Playback:
         info: what is known of the whole recording.
         stream: the body, for a GET that is answered 200 or 206; whoever gets it closes it.
         source: the name of the source that has the recording.
+        hand_over: instead of the stream, where nginx fetches the body.
     """
 
     decision: Decision
     info: ContentInfo
     stream: RecordingStream | None
     source: str
+    hand_over: HandOver | None = None
 
 
 class RecordingService:
@@ -101,7 +120,8 @@ class RecordingService:
         self._sleep = sleep
         self._stream_limits = options.stream_limits()
         self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
-        self._availability = Availability(options.host_cooldown, self._availability_changed, clock)
+        self._reports = Reports(self)
+        self._availability = Availability(options.host_cooldown, self._reports.availability_changed, clock)
         self._upstreams = Upstreams(
             connect_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
@@ -121,13 +141,16 @@ class RecordingService:
         """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""
         return self._availability.watch(self._upstreams.sources(settings))
 
-    def open(self, key: str, request: PlaybackRequest, listener: Listener | None = None) -> Playback:
+    def open(
+        self, key: str, request: PlaybackRequest, listener: Listener | None = None, *, may_hand_over: bool = False
+    ) -> Playback:
         """Find the first source that has a recording, and decide what the client gets.
 
         Args:
             key: the storage key, as it is.
             request: what the client asked.
             listener: who asked, for logs and signals.
+            may_hand_over: whether nginx may fetch the body from storage, where the service has `offload`.
 
         Raises:
             RecordingMissing: every source says that it has no such recording, or the key can't be one.
@@ -137,7 +160,9 @@ class RecordingService:
         listener = listener or Listener()
         if not key_is_askable(key):
             raise RecordingMissing("the key can't be asked of any source")
-        search = _Search(key, request, listener, self._clock() + self.options.search_timeout)
+        # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
+        hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
+        search = _Search(key, request, listener, self._clock() + self.options.search_timeout, hands_over)
         if request.head or self._slots is None:
             return self._search(search)
         if not self._slots.acquire(blocking=False):
@@ -151,25 +176,39 @@ class RecordingService:
         return playback
 
     def _search(self, search: _Search) -> Playback:
-        sources = self.sources(self.settings())
+        settings = self.settings()
+        sources = self.sources(settings)
         absent: set[str] = set()
         failed = False
         for source in self._availability.in_order(sources):
             try:
                 if self._clock() >= search.deadline:
                     raise SourceUnavailable("not asked: the search has taken too long")
+                if search.hands_over and settings.storage is not None and source.name == ObjectStorage.name:
+                    return self._hand_over(source, settings.storage, search)
                 opening = open_from(source, search.key, search.request)
                 candidates = [other for other in sources if other.name not in absent]
                 return Playback(opening.decision, opening.info, self._start(search, opening, candidates), source.name)
             except SourceUnavailable as exc:
                 failed = True
-                self._skipped(source, exc.reason, search.listener, failed=True)
+                self._reports.source_skipped(source, exc.reason, search.listener, failed=True)
             except RecordingMissing as exc:
                 absent.add(source.name)
-                self._skipped(source, str(exc), search.listener, failed=False)
+                self._reports.source_skipped(source, str(exc), search.listener, failed=False)
         if failed:
             raise RecordingUnreachable("no source has the recording, and at least one of them failed")
         raise RecordingMissing("no source has the recording")
+
+    def _hand_over(self, source: RecordingSource, storage: StorageSettings, search: _Search) -> Playback:
+        """Storage has the recording: decide, and let nginx fetch it. Costs a second upstream request, nginx's own."""
+        info = source.describe(search.key)
+        decision = negotiate(search.request, info)
+        if decision.status not in (200, 206):
+            return Playback(decision, info, None, source.name)
+        range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
+        hand_over = HandOver(presign_get_object(storage, search.key, HAND_OVER_SECONDS), range_header)
+        self._reports.recording_handed_over(source.name, decision.status, search.listener)
+        return Playback(decision, info, None, source.name, hand_over)
 
     def _start(self, search: _Search, opening: Opening, candidates: list[RecordingSource]) -> RecordingStream | None:
         """The stream of an opened recording, with its first byte at hand; None where no body is due."""
@@ -180,7 +219,9 @@ class RecordingService:
 
         def report(event: StreamEvent) -> None:
             if is_out:  # before, it is the search's failure, and another source is asked
-                self._stream_event(event, status, search.listener)
+                if isinstance(event, StreamEnd) and self._slots is not None:
+                    self._slots.release()
+                self._reports.stream_event(event, status, search.listener)
 
         stream = RecordingStream(
             opened,
@@ -199,59 +240,8 @@ class RecordingService:
             stream.close()
             raise
         is_out = True
-        signals.send(
-            signals.recording_started, self, signals.RecordingStarted(search.listener, opened.source.name, status)
-        )
+        self._reports.recording_started(opened.source.name, status, search.listener)
         return stream
-
-    def _skipped(self, source: RecordingSource, reason: str, listener: Listener, *, failed: bool) -> None:
-        level = logging.WARNING if failed else logging.INFO
-        fields = {"source": source.name, "reason": reason, "session_id": listener.session_id, "failed": failed}
-        _logger.log(level, "source %s skipped: %s", source.name, reason, extra=fields)
-        signals.send(signals.source_skipped, self, signals.SourceSkipped(listener, source.name, reason, failed))
-
-    def _stream_event(self, event: StreamEvent, status: int, listener: Listener) -> None:
-        if isinstance(event, StreamEnd):
-            self._served(event, status, listener)
-        elif isinstance(event, StreamResumed):
-            fields: dict[str, object] = {"source": event.source, "position": event.position}
-            _logger.info("the recording goes on at byte %d from %s", event.position, event.source, extra=fields)
-            signals.send(signals.stream_resumed, self, signals.StreamResumed(listener, event.source, event.position))
-        else:
-            self._source_failed(event, listener)
-
-    def _source_failed(self, event: SourceFailed, listener: Listener) -> None:
-        fields = {
-            "source": event.source,
-            "position": event.position,
-            "reason": event.reason,
-            "session_id": listener.session_id,
-        }
-        _logger.warning("%s failed at byte %d: %s", event.source, event.position, event.reason, extra=fields)
-        failure = signals.SourceFailed(listener, event.source, event.position, event.reason)
-        signals.send(signals.source_failed, self, failure)
-
-    def _served(self, end: StreamEnd, status: int, listener: Listener) -> None:
-        if self._slots is not None:
-            self._slots.release()
-        if end.error is not None:
-            fields = {"source": end.source, "delivered": end.delivered, "session_id": listener.session_id}
-            _logger.error("the recording broke off after %d bytes: %s", end.delivered, end.error, extra=fields)
-        event = signals.RecordingServed(
-            listener, end.source, status, end.delivered, end.complete, end.error is not None, end.resumes
-        )
-        signals.send(signals.recording_served, self, event)
-
-    def _availability_changed(self, event: AvailabilityEvent) -> None:
-        if isinstance(event, SourcePutAside):
-            fields = {"source": event.source, "reason": event.reason, "seconds": event.seconds}
-            text = "%s can't be reached (%s) and is asked last for %g s"
-            _logger.warning(text, event.source, event.reason, event.seconds, extra=fields)
-            aside = signals.SourcePutAside(event.source, event.reason, event.seconds)
-            signals.send(signals.source_put_aside, self, aside)
-        else:
-            _logger.info("%s answers again", event.source, extra={"source": event.source})
-            signals.send(signals.source_back, self, signals.SourceBack(event.source))
 
     def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
         """See :func:`cxb_recordings.links.build_public_recording_url`; with this registration's own prefix."""
@@ -292,3 +282,4 @@ class _Search:
     request: PlaybackRequest
     listener: Listener
     deadline: float
+    hands_over: bool

@@ -18,6 +18,8 @@ _logger = logging.getLogger(__name__)
 source_skipped = _signals.signal("source-skipped")
 #: A recording begins to go out (GET with a body only); payload :class:`RecordingStarted`.
 recording_started = _signals.signal("recording-started")
+#: nginx fetches a recording from storage by itself; payload :class:`RecordingHandedOver`.
+recording_handed_over = _signals.signal("recording-handed-over")
 #: A source broke in the middle of a stream, or could not carry on; payload :class:`SourceFailed`.
 source_failed = _signals.signal("source-failed")
 #: A broken stream goes on at the exact next byte; payload :class:`StreamResumed`.
@@ -67,6 +69,15 @@ class SourceSkipped:
 @dataclass(frozen=True, slots=True)
 class RecordingStarted:
     """A body is about to go out: to whom, from which source, with which status (200 or 206)."""
+
+    listener: Listener
+    source: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingHandedOver:
+    """nginx was told to fetch a body: for whom, from which source, with which status. How that ended, nginx knows."""
 
     listener: Listener
     source: str

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.servers.fleet_host",
     "tests.servers.gunicorn",
     "tests.servers.mongod",
+    "tests.servers.nginx",
 ]
 
 

@@ -21,6 +21,7 @@ from ..playback.source import ContentInfo
 from ..service import Playback, RecordingService
 from ..signals import Listener
 from .media_types import media_type
+from .offload import may_hand_over, redirect_to_storage
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
     """Answer the current request with a recording, or with the problem that stands in the way."""
     playback_request = PlaybackRequest.from_headers(request.method, request.headers)
     try:
-        playback = service.open(key, playback_request, listener)
+        playback = service.open(key, playback_request, listener, may_hand_over=may_hand_over(request))
     except RecordingUnreachable:
         if service.options.outage_status == 503:
             return busy("The recording can't be reached at the moment.", public=public, step="sources")
@@ -64,11 +65,11 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
         raise
     except Exception:  # noqa: BLE001 - the settings provider is the host's code and may raise anything
         return unavailable("settings", public=public)
-    return respond(playback, key, public=public)
+    return respond(playback, key, service.options.offload, public=public)
 
 
-def respond(playback: Playback, key: str, *, public: bool) -> Response:
-    """Turn a decided playback into a response."""
+def respond(playback: Playback, key: str, offload: str | None, *, public: bool) -> Response:
+    """Turn a decided playback into a response; one that is handed over, for the nginx location `offload`."""
     status, info = playback.decision.status, playback.info
     if status == 412:
         return problem(412, "The recording does not match the precondition.", public=public)
@@ -93,6 +94,8 @@ def respond(playback: Playback, key: str, *, public: bool) -> Response:
         headers["Content-Length"] = str(span.length if span else info.length)
         if span:
             headers["Content-Range"] = span.content_range(info.length)
+    if playback.hand_over is not None and offload is not None:
+        return redirect_to_storage(headers, offload, playback.hand_over)
     if playback.stream is None:  # an iterator: of a sequence Werkzeug would take the length
         return Response(iter(()), status=status, headers=headers)
     # direct_passthrough: the server gets the stream itself, and calls its close().

@@ -1,0 +1,79 @@
+"""What a service tells of its work: each event becomes one log record with fields, and one signal.
+
+Signals' names and payloads live in ``signals``. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from . import signals
+from .playback.source import RecordingSource
+from .playback.stream import StreamEnd, StreamEvent, StreamResumed
+from .signals import Listener
+from .sources.availability import AvailabilityEvent, SourcePutAside
+
+_logger = logging.getLogger(__name__)
+
+
+class Reports:
+    """The log records and signals of one service."""
+
+    def __init__(self, sender: object) -> None:
+        """Send signals as `sender`, the service."""
+        self._sender = sender
+
+    def source_skipped(self, source: RecordingSource, reason: str, listener: Listener, *, failed: bool) -> None:
+        """A source was passed over in a search."""
+        fields = {"source": source.name, "reason": reason, "session_id": listener.session_id, "failed": failed}
+        level = logging.WARNING if failed else logging.INFO
+        _logger.log(level, "source %s skipped: %s", source.name, reason, extra=fields)
+        event = signals.SourceSkipped(listener, source.name, reason, failed)
+        signals.send(signals.source_skipped, self._sender, event)
+
+    def recording_started(self, source: str, status: int, listener: Listener) -> None:
+        """A body is about to go out."""
+        event = signals.RecordingStarted(listener, source, status)
+        signals.send(signals.recording_started, self._sender, event)
+
+    def recording_handed_over(self, source: str, status: int, listener: Listener) -> None:
+        """Nginx was told to fetch a body."""
+        event = signals.RecordingHandedOver(listener, source, status)
+        signals.send(signals.recording_handed_over, self._sender, event)
+
+    def stream_event(self, event: StreamEvent, status: int, listener: Listener) -> None:
+        """A stream failed, went on or ended."""
+        session_id = listener.session_id
+        if isinstance(event, StreamEnd):
+            self._recording_served(event, status, listener)
+        elif isinstance(event, StreamResumed):
+            fields = {"source": event.source, "position": event.position, "session_id": session_id}
+            _logger.info("the recording goes on at byte %d from %s", event.position, event.source, extra=fields)
+            resumed = signals.StreamResumed(listener, event.source, event.position)
+            signals.send(signals.stream_resumed, self._sender, resumed)
+        else:
+            fields = {"source": event.source, "position": event.position, "session_id": session_id}
+            text = "%s failed at byte %d: %s"
+            _logger.warning(text, event.source, event.position, event.reason, extra=fields | {"reason": event.reason})
+            failed = signals.SourceFailed(listener, event.source, event.position, event.reason)
+            signals.send(signals.source_failed, self._sender, failed)
+
+    def _recording_served(self, end: StreamEnd, status: int, listener: Listener) -> None:
+        if end.error is not None:
+            fields = {"source": end.source, "delivered": end.delivered, "session_id": listener.session_id}
+            _logger.error("the recording broke off after %d bytes: %s", end.delivered, end.error, extra=fields)
+        broken = end.error is not None
+        event = signals.RecordingServed(listener, end.source, status, end.delivered, end.complete, broken, end.resumes)
+        signals.send(signals.recording_served, self._sender, event)
+
+    def availability_changed(self, event: AvailabilityEvent) -> None:
+        """A source was put at the end of the line, or is back."""
+        if isinstance(event, SourcePutAside):
+            fields = {"source": event.source, "reason": event.reason, "seconds": event.seconds}
+            text = "%s can't be reached (%s) and is asked last for %g s"
+            _logger.warning(text, event.source, event.reason, event.seconds, extra=fields)
+            aside = signals.SourcePutAside(event.source, event.reason, event.seconds)
+            signals.send(signals.source_put_aside, self._sender, aside)
+        else:
+            _logger.info("%s answers again", event.source, extra={"source": event.source})
+            signals.send(signals.source_back, self._sender, signals.SourceBack(event.source))

@@ -1,0 +1,127 @@
+"""X-Accel-Redirect with the how-to's own nginx configuration: real nginx, gunicorn, and Ceph's gateway behind."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.servers import free_port
+from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.gunicorn import Gunicorn, GunicornFactory
+from tests.servers.moto_s3 import Bucket
+from tests.servers.nginx import Nginx, NginxFactory
+
+PAGE = Path(__file__).parents[2] / "docs/offload.md"
+DATA = random.Random(8).randbytes(3_000_000)
+APP = """
+from flask import Flask
+from flask_jwt_extended import JWTManager
+from cxb_recordings import InMemoryCallRepository, register
+app = Flask("host")
+app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
+JWTManager(app)
+keys = {{"stored": "2026/05/call one+ü.wav", "fleet": "fleet.wav", "page": "page.html", "absent": "absent.wav"}}
+calls = [{{"session_id": t, "recording_key": k, "recording_access_token": t}} for t, k in keys.items()]
+settings = {{"minio": {minio}, "cxbcore_fleet": {fleet}}}
+register(app, lambda: settings, InMemoryCallRepository(calls), offload="/_protected/")
+"""
+
+
+@dataclass
+class Site:
+    url: str
+    server: Nginx
+    app: Gunicorn
+
+    def get(self, token: str, method: str = "GET", **headers: str) -> requests.Response:
+        return requests.request(
+            method, f"{self.url}/{token}", headers={"Accept-Encoding": "identity", **headers}, timeout=20
+        )
+
+
+def nginx_configuration(app: Gunicorn, port: int) -> str:
+    block = re.search(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert block is not None
+    upstream = f"upstream app {{ server {app.url.removeprefix('http://')}; }}\n"
+    return upstream + block[1].replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+
+
+@pytest.fixture
+def app(ceph_bucket: Bucket, fleet_host: FleetHostFactory, gunicorn: GunicornFactory) -> Gunicorn:
+    ceph_bucket.put("2026/05/call one+ü.wav", DATA)
+    ceph_bucket.put("page.html", b"<script>alert(1)</script>", "text/html")
+    host = fleet_host({"fleet.wav": DATA[:5000]})
+    return gunicorn(APP.format(minio=ceph_bucket.settings(), fleet=[host.url]))
+
+
+@pytest.fixture
+def site(app: Gunicorn, nginx: NginxFactory) -> Site:
+    port = free_port()
+    server = nginx(nginx_configuration(app, port), port)
+    return Site(f"http://127.0.0.1:{port}/api/v1/public/recordings", server, app)
+
+
+def test_nginx_carries_the_bytes_and_the_client_sees_what_python_would_send(site: Site) -> None:
+    whole = site.get("stored")
+    assert (whole.status_code, hashlib.sha256(whole.content).digest()) == (200, hashlib.sha256(DATA).digest())
+    through_python = site.get("stored", **{"X-Recording-Offload": "refused"})
+    assert through_python.content == DATA
+    differing = {"Date", "Server", "Connection", "Keep-Alive", "Transfer-Encoding"}
+    left = {name: value for name, value in whole.headers.items() if name not in differing}
+    assert left == {name: value for name, value in through_python.headers.items() if name not in differing}
+
+
+def test_ranges_conditions_and_head_are_as_without_offload(site: Site) -> None:
+    part = site.get("stored", Range="bytes=1000-1999")
+    assert (part.status_code, part.content) == (206, DATA[1000:2000])
+    assert part.headers["Content-Range"] == f"bytes 1000-1999/{len(DATA)}"
+    assert site.get("stored", Range="bytes=-5").content == DATA[-5:]
+    assert site.get("stored", Range="bytes=0-1,5-6").content == DATA, "several ranges are ignored"
+    beyond = site.get("stored", Range=f"bytes={len(DATA)}-")
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(DATA)}")
+    etag = part.headers["ETag"]
+    assert site.get("stored", **{"If-None-Match": etag}).status_code == 304
+    assert site.get("stored", **{"If-Match": '"other"'}).status_code == 412
+    assert site.get("stored", Range="bytes=0-9", **{"If-Range": etag}).content == DATA[:10]
+    assert site.get("stored", Range="bytes=0-9", **{"If-Range": '"other"'}).content == DATA
+    head = site.get("stored", "HEAD")
+    assert (head.status_code, head.headers["Content-Length"], head.headers["ETag"]) == (200, str(len(DATA)), etag)
+
+
+def test_what_storage_does_not_have_goes_through_python(site: Site) -> None:
+    assert site.get("fleet").content == DATA[:5000]
+    assert site.get("absent").status_code == 404
+    assert site.get("unknown").status_code == 404
+
+
+def test_a_stored_page_keeps_the_headers_that_make_it_harmless(site: Site) -> None:
+    page = site.get("page")
+    assert page.headers["Content-Type"] == "application/octet-stream"
+    assert page.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_the_signed_url_reaches_neither_the_client_nor_a_log(site: Site) -> None:
+    reply = site.get("stored", Range="bytes=0-9")
+    assert reply.status_code == 206
+    logs = [path.read_text() for path in (site.server.directory / "logs").iterdir()] + [site.app.log.read_text()]
+    assert "X-Amz" not in f"{reply.headers}" + "".join(logs)
+    assert not [name for name in reply.headers if name.lower().startswith(("x-accel", "x-storage", "x-amz"))]
+
+
+def test_a_request_at_which_storage_refuses_nginx_comes_back_to_python(app: Gunicorn, nginx: NginxFactory) -> None:
+    port = free_port()
+    configuration = nginx_configuration(app, port)
+    refused = configuration.replace('Authorization "";', 'Authorization "AWS nobody:nothing";')
+    assert refused != configuration
+    server = nginx(refused, port)
+    site = Site(f"http://127.0.0.1:{port}/api/v1/public/recordings", server, app)
+    assert site.get("stored").content == DATA
+    assert site.get("stored", Range="bytes=5-9").content == DATA[5:10]
