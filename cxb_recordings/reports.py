@@ -9,8 +9,8 @@ import logging
 
 from . import signals
 from .playback.source import RecordingSource
-from .playback.stream import StreamEnd, StreamEvent, StreamResumed
-from .signals import Listener
+from .playback.stream import SourceFailed, StreamResumed
+from .signals import Listener, RecordingServed
 from .sources.availability import AvailabilityEvent, SourcePutAside
 
 _logger = logging.getLogger(__name__)
@@ -41,29 +41,39 @@ class Reports:
         event = signals.RecordingHandedOver(listener, source, status)
         signals.send(signals.recording_handed_over, self._sender, event)
 
-    def stream_event(self, event: StreamEvent, status: int, listener: Listener) -> None:
-        """A stream failed, went on or ended."""
-        session_id = listener.session_id
-        if isinstance(event, StreamEnd):
-            self._recording_served(event, status, listener)
-        elif isinstance(event, StreamResumed):
-            fields = {"source": event.source, "position": event.position, "session_id": session_id}
-            _logger.info("the recording goes on at byte %d from %s", event.position, event.source, extra=fields)
-            resumed = signals.StreamResumed(listener, event.source, event.position)
-            signals.send(signals.stream_resumed, self._sender, resumed)
-        else:
-            fields = {"source": event.source, "position": event.position, "session_id": session_id}
-            text = "%s failed at byte %d: %s"
-            _logger.warning(text, event.source, event.position, event.reason, extra=fields | {"reason": event.reason})
-            failed = signals.SourceFailed(listener, event.source, event.position, event.reason)
-            signals.send(signals.source_failed, self._sender, failed)
+    def request_answered(self, route: str, status: int, source: str | None) -> None:
+        """The head of a reply is ready; no log record, since every server has its access log."""
+        signals.send(signals.request_answered, self._sender, signals.RequestAnswered(route, status, source))
 
-    def _recording_served(self, end: StreamEnd, status: int, listener: Listener) -> None:
-        if end.error is not None:
-            fields = {"source": end.source, "delivered": end.delivered, "session_id": listener.session_id}
-            _logger.error("the recording broke off after %d bytes: %s", end.delivered, end.error, extra=fields)
-        broken = end.error is not None
-        event = signals.RecordingServed(listener, end.source, status, end.delivered, end.complete, broken, end.resumes)
+    def recording_not_found(self, step: str, listener: Listener, *, outage: bool = False) -> None:
+        """A request found nothing to play; `step` says where it ended."""
+        fields = {"step": step, "session_id": listener.session_id, "token_fingerprint": listener.token_fingerprint}
+        level = logging.WARNING if outage else logging.INFO
+        _logger.log(level, "recording not found: %s", step, extra=fields | {"outage": outage})
+        event = signals.RecordingNotFound(listener, step, outage)
+        signals.send(signals.recording_not_found, self._sender, event)
+
+    def source_failed(self, event: SourceFailed, listener: Listener) -> None:
+        """A source broke in the middle of a stream, or could not carry on."""
+        fields = {"source": event.source, "position": event.position, "reason": event.reason}
+        text = "%s failed at byte %d: %s"
+        extra = fields | {"session_id": listener.session_id}
+        _logger.warning(text, event.source, event.position, event.reason, extra=extra)
+        failed = signals.SourceFailed(listener, event.source, event.position, event.reason)
+        signals.send(signals.source_failed, self._sender, failed)
+
+    def stream_resumed(self, event: StreamResumed, listener: Listener) -> None:
+        """A broken stream goes on."""
+        extra = {"source": event.source, "position": event.position, "session_id": listener.session_id}
+        _logger.info("the recording goes on at byte %d from %s", event.position, event.source, extra=extra)
+        resumed = signals.StreamResumed(listener, event.source, event.position)
+        signals.send(signals.stream_resumed, self._sender, resumed)
+
+    def recording_served(self, event: RecordingServed, error: Exception | None) -> None:
+        """A body's end."""
+        if error is not None:
+            extra = {"source": event.source, "delivered": event.delivered, "session_id": event.listener.session_id}
+            _logger.error("the recording broke off after %d bytes: %s", event.delivered, error, extra=extra)
         signals.send(signals.recording_served, self._sender, event)
 
     def availability_changed(self, event: AvailabilityEvent) -> None:

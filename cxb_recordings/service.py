@@ -17,10 +17,10 @@ from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.opening import Opening, open_from
 from .playback.source import ContentInfo, RecordingSource, key_is_askable
-from .playback.stream import RecordingStream, StreamEnd, StreamEvent, StreamLimits
+from .playback.stream import RecordingStream, SourceFailed, StreamEvent, StreamLimits, StreamResumed
 from .reports import Reports
 from .settings import SettingsReader, StorageSettings, SystemSettings
-from .signals import Listener
+from .signals import Listener, RecordingServed
 from .sources.availability import Availability
 from .sources.object_storage import ObjectStorage, presign_get_object
 from .sources.upstreams import Upstreams
@@ -103,6 +103,10 @@ class RecordingService:
     """What ``register`` returns: finds recordings, and builds the links to them.
 
     Thread-safe. Clients and sessions are made once for each process (a fork makes its own).
+
+    Attributes:
+        options: how it behaves.
+        reports: its log records and signals.
     """
 
     def __init__(
@@ -120,8 +124,8 @@ class RecordingService:
         self._sleep = sleep
         self._stream_limits = options.stream_limits()
         self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
-        self._reports = Reports(self)
-        self._availability = Availability(options.host_cooldown, self._reports.availability_changed, clock)
+        self.reports = Reports(self)
+        self._availability = Availability(options.host_cooldown, self.reports.availability_changed, clock)
         self._upstreams = Upstreams(
             connect_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
@@ -159,10 +163,12 @@ class RecordingService:
         """
         listener = listener or Listener()
         if not key_is_askable(key):
+            self.reports.recording_not_found("key", listener)
             raise RecordingMissing("the key can't be asked of any source")
         # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
         hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
-        search = _Search(key, request, listener, self._clock() + self.options.search_timeout, hands_over)
+        started = self._clock()
+        search = _Search(key, request, listener, started, started + self.options.search_timeout, hands_over)
         if request.head or self._slots is None:
             return self._search(search)
         if not self._slots.acquire(blocking=False):
@@ -191,10 +197,11 @@ class RecordingService:
                 return Playback(opening.decision, opening.info, self._start(search, opening, candidates), source.name)
             except SourceUnavailable as exc:
                 failed = True
-                self._reports.source_skipped(source, exc.reason, search.listener, failed=True)
+                self.reports.source_skipped(source, exc.reason, search.listener, failed=True)
             except RecordingMissing as exc:
                 absent.add(source.name)
-                self._reports.source_skipped(source, str(exc), search.listener, failed=False)
+                self.reports.source_skipped(source, str(exc), search.listener, failed=False)
+        self.reports.recording_not_found("sources", search.listener, outage=failed)
         if failed:
             raise RecordingUnreachable("no source has the recording, and at least one of them failed")
         raise RecordingMissing("no source has the recording")
@@ -207,7 +214,7 @@ class RecordingService:
             return Playback(decision, info, None, source.name)
         range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
         hand_over = HandOver(presign_get_object(storage, search.key, HAND_OVER_SECONDS), range_header)
-        self._reports.recording_handed_over(source.name, decision.status, search.listener)
+        self.reports.recording_handed_over(source.name, decision.status, search.listener)
         return Playback(decision, info, None, source.name, hand_over)
 
     def _start(self, search: _Search, opening: Opening, candidates: list[RecordingSource]) -> RecordingStream | None:
@@ -215,13 +222,11 @@ class RecordingService:
         opened, status = opening.opened, opening.decision.status
         if opened is None:
             return None
-        is_out = False
+        is_out, first_byte = False, 0.0
 
         def report(event: StreamEvent) -> None:
             if is_out:  # before, it is the search's failure, and another source is asked
-                if isinstance(event, StreamEnd) and self._slots is not None:
-                    self._slots.release()
-                self._reports.stream_event(event, status, search.listener)
+                self._stream_event(event, opening.decision, first_byte, search)
 
         stream = RecordingStream(
             opened,
@@ -239,9 +244,31 @@ class RecordingService:
         except BaseException:
             stream.close()
             raise
-        is_out = True
-        self._reports.recording_started(opened.source.name, status, search.listener)
+        is_out, first_byte = True, self._clock() - search.started
+        self.reports.recording_started(opened.source.name, status, search.listener)
         return stream
+
+    def _stream_event(self, event: StreamEvent, decision: Decision, first_byte: float, search: _Search) -> None:
+        if isinstance(event, SourceFailed):
+            self.reports.source_failed(event, search.listener)
+        elif isinstance(event, StreamResumed):
+            self.reports.stream_resumed(event, search.listener)
+        else:
+            if self._slots is not None:
+                self._slots.release()
+            served = RecordingServed(
+                search.listener,
+                event.source,
+                decision.status,
+                event.delivered,
+                event.complete,
+                event.error is not None,
+                event.resumes,
+                decision.span,
+                first_byte,
+                self._clock() - search.started,
+            )
+            self.reports.recording_served(served, event.error)
 
     def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
         """See :func:`cxb_recordings.links.build_public_recording_url`; with this registration's own prefix."""
@@ -276,10 +303,11 @@ class RecordingService:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What is looked for, by whom, and until when (on the service's clock)."""
+    """What is looked for, by whom, since when and until when (on the service's clock)."""
 
     key: str
     request: PlaybackRequest
     listener: Listener
+    started: float
     deadline: float
     hands_over: bool

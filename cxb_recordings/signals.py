@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 from blinker import NamedSignal, Namespace
 
+from .playback.byte_range import ByteSpan
+
 _signals = Namespace()
 _logger = logging.getLogger(__name__)
 
 #: A source did not have the recording, or failed, and the next one is asked; payload :class:`SourceSkipped`.
 source_skipped = _signals.signal("source-skipped")
+#: A request to one of the two routes is answered, by whomever and whatever; payload :class:`RequestAnswered`.
+request_answered = _signals.signal("request-answered")
+#: A request is answered 404, or 503 for an outage; payload :class:`RecordingNotFound`.
+recording_not_found = _signals.signal("recording-not-found")
 #: A recording begins to go out (GET with a body only); payload :class:`RecordingStarted`.
 recording_started = _signals.signal("recording-started")
 #: nginx fetches a recording from storage by itself; payload :class:`RecordingHandedOver`.
@@ -64,6 +70,30 @@ class SourceSkipped:
     source: str
     reason: str
     failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """The head of a reply: ``admin`` or ``public``, its status, and the source that has the recording, if any."""
+
+    route: str
+    status: int
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingNotFound:
+    """Why there was nothing to play.
+
+    Attributes:
+        listener: who asked.
+        step: where it ended: ``token`` (malformed), ``call``, ``key`` or ``sources``.
+        outage: whether a source failed, so that the recording may be there all the same.
+    """
+
+    listener: Listener
+    step: str
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +161,9 @@ class RecordingServed:
         complete: whether these were all that had been promised.
         broken: whether it could not be finished; a listener who left early is neither complete nor broken.
         resumes: how often it was mended.
+        span: the part that was promised; None for the whole recording.
+        first_byte_seconds: from the request's arrival at the service to the first byte from a source.
+        seconds: from that arrival to the end.
     """
 
     listener: Listener
@@ -140,6 +173,9 @@ class RecordingServed:
     complete: bool
     broken: bool
     resumes: int
+    span: ByteSpan | None
+    first_byte_seconds: float
+    seconds: float
 
 
 def send(signal: NamedSignal, sender: object, event: object) -> None:

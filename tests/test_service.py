@@ -13,6 +13,7 @@ from flask_jwt_extended import JWTManager
 
 from cxb_recordings import InMemoryCallRepository, register, signals
 from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, TooManyStreams
+from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.service import Options, RecordingService
 from tests.servers import free_port
@@ -124,3 +125,45 @@ def test_a_receiver_that_raises_breaks_no_stream(
         assert play(recordings) == DATA
     assert [(event.delivered, event.complete, event.broken) for event in served] == [(len(DATA), True, False)]
     assert "recording-started" in caplog.text
+
+
+def test_what_was_served_is_told_with_range_source_times_and_end(fleet_host: FleetHostFactory) -> None:
+    host = fleet_host({"a.wav": DATA})
+    recordings = service(host)
+    request = PlaybackRequest.from_headers("GET", {"Range": "bytes=5-9"})
+    listener = signals.Listener("public", "session", token_fingerprint="0123456789ab")
+    with heard(signals.recording_started, recordings) as started, heard(signals.recording_served, recordings) as served:
+        stream = recordings.open("a.wav", request, listener).stream
+        assert stream is not None
+        assert b"".join(stream) == DATA[5:10]
+    assert started == [signals.RecordingStarted(listener, host.url, 206)]
+    (event,) = served
+    told = (event.listener, event.source, event.status, event.delivered, event.complete, event.resumes, event.span)
+    assert told == (listener, host.url, 206, 5, True, 0, ByteSpan(5, 10))
+    assert 0 < event.first_byte_seconds <= event.seconds
+
+
+@pytest.mark.parametrize(
+    ("path", "step", "outage"),
+    [
+        ("public/recordings/%2a", "token", False),
+        ("public/recordings/unknown", "call", False),
+        ("public/recordings/keyless", "key", False),
+        ("public/recordings/traversal", "key", False),
+        ("public/recordings/absent", "sources", True),
+    ],
+)
+def test_what_was_not_found_is_told_with_the_step(path: str, step: str, outage: bool) -> None:
+    app = Flask(__name__)
+    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
+    JWTManager(app)
+    keys = {"keyless": None, "traversal": "../a.wav", "absent": "a.wav"}
+    calls = [{"session_id": f"s-{t}", "recording_key": k, "recording_access_token": t} for t, k in keys.items()]
+    recordings = register(app, lambda: {"cxbcore_fleet": [unreachable()]}, InMemoryCallRepository(calls))
+    with heard(signals.recording_not_found, recordings) as events:
+        assert app.test_client().get(f"/api/v1/{path}").status_code == 404
+    (event,) = events
+    assert (event.step, event.outage, event.listener.route) == (step, outage, "public")
+    token = path.rpartition("/")[2]
+    assert event.listener.session_id == (f"s-{token}" if token in keys else None)
+    assert len(event.listener.token_fingerprint) == 12

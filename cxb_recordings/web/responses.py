@@ -10,7 +10,7 @@ import logging
 import unicodedata
 from urllib.parse import quote
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import dump_options_header, http_date, quote_etag
@@ -27,6 +27,8 @@ _logger = logging.getLogger(__name__)
 
 RETRY_AFTER = "5"  # seconds
 LONGEST_FILE_NAME = 255  # bytes of UTF-8, as on most file systems
+
+SOURCE = "cxb_recordings_source"  # in flask.g: the name of the source that answered the current request
 
 NOT_FOUND = "There is no such recording."
 
@@ -65,6 +67,7 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
         raise
     except Exception:  # noqa: BLE001 - the settings provider is the host's code and may raise anything
         return unavailable("settings", public=public)
+    setattr(g, SOURCE, playback.source)
     return respond(playback, key, service.options.offload, public=public)
 
 

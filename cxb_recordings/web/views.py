@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 from werkzeug.exceptions import HTTPException
 
 from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
 from ..service import RecordingService
 from ..signals import Listener
-from .responses import deliver, not_found, unavailable
+from .responses import SOURCE, deliver, not_found, unavailable
 
 
 def admin_blueprint(
@@ -25,13 +26,12 @@ def admin_blueprint(
 ) -> Blueprint:
     """The admin route, ``{url_prefix}/{session_id}``, behind `require_admin`."""
     blueprint = Blueprint(f"{name}_admin", __name__, url_prefix=url_prefix)
+    blueprint.after_request(_reporter(service, "admin"))
 
     @require_admin
     def recording(session_id: str) -> Response:
-        def listener(_: Call) -> Listener:
-            return Listener("admin", session_id, identity())
-
-        return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, public=False)
+        listener = Listener("admin", session_id)
+        return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, identity)
 
     blueprint.add_url_rule("/<session_id>", "recording", recording, methods=["GET"])
     return blueprint
@@ -40,40 +40,55 @@ def admin_blueprint(
 def public_blueprint(name: str, url_prefix: str, service: RecordingService, call_repo: CallRepository) -> Blueprint:
     """The public route, ``{url_prefix}/{token}``: whoever has the token may listen."""
     blueprint = Blueprint(f"{name}_public", __name__, url_prefix=url_prefix)
+    blueprint.after_request(_reporter(service, "public"))
 
     def recording(token: str) -> Response:
+        listener = Listener("public", token_fingerprint=fingerprint(token))
         if not is_well_formed(token):
-            return not_found(public=True, step="token")
-
-        def listener(call: Call) -> Listener:
-            session_id = call.get("session_id")
-            return Listener(
-                "public", session_id if isinstance(session_id, str) else None, token_fingerprint=fingerprint(token)
-            )
-
-        return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener, public=True)
+            return _nothing_to_play(service, "token", listener)
+        return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener)
 
     blueprint.add_url_rule("/<token>", "recording", recording, methods=["GET"])
     return blueprint
 
 
+def _reporter(service: RecordingService, route: str) -> Callable[[Response], Response]:
+    """Tells of every reply of a blueprint, also of those that a decorator or an error handler of the host makes."""
+
+    def report(response: Response) -> Response:
+        service.reports.request_answered(route, response.status_code, g.pop(SOURCE, None))
+        return response
+
+    return report
+
+
 def _find_and_deliver(
     service: RecordingService,
     find: Callable[[], Call | None],
-    listener: Callable[[Call], Listener],
-    *,
-    public: bool,
+    listener: Listener,
+    identity: Callable[[], object] | None = None,
 ) -> Response:
+    step, public = "identity", listener.route == "public"
     try:
+        if identity is not None:
+            listener = replace(listener, identity=identity())
+        step = "call repository"
         call = find()
         if call is None:
-            return not_found(public=public, step="call")
+            return _nothing_to_play(service, "call", listener)
         key = recording_key_from_call(call)
-        if key is None:
-            return not_found(public=public, step="key")
-        who = listener(call)
+        session_id = call.get("session_id")
     except HTTPException:
         raise
-    except Exception:  # noqa: BLE001 - the repository is the host's code and may raise anything
-        return unavailable("call repository", public=public)
-    return deliver(service, key, who, public=public)
+    except Exception:  # noqa: BLE001 - both are the host's code and may raise anything
+        return unavailable(step, public=public)
+    if public and isinstance(session_id, str):
+        listener = replace(listener, session_id=session_id)
+    if key is None:
+        return _nothing_to_play(service, "key", listener)
+    return deliver(service, key, listener, public=public)
+
+
+def _nothing_to_play(service: RecordingService, step: str, listener: Listener) -> Response:
+    service.reports.recording_not_found(step, listener)
+    return not_found(public=listener.route == "public", step=step)
