@@ -1,0 +1,114 @@
+"""The Flask hosts that are measured: the library, and what people write without it.
+
+gunicorn loads ``benchmarks.hosts:NAME()``; ``BENCH_S3`` names the store, path-style, with the bucket ``recordings``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from flask import Flask, Response
+from flask_jwt_extended import JWTManager
+
+from cxb_recordings import register
+
+FILES = {"1kb": 1_000, "1mb": 1_000_000, "200mb": 200_000_000}
+
+
+class _Calls:
+    """Every token is its own key: what a repository costs is not measured."""
+
+    def find_by_session_id(self, session_id: str) -> dict[str, Any]:
+        return {"session_id": session_id, "recording_key": f"{session_id}.wav"}
+
+    find_by_access_token = find_by_session_id
+
+
+def _client() -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=os.environ["BENCH_S3"],
+        aws_access_key_id=os.environ.get("BENCH_ACCESS_KEY", "key"),
+        aws_secret_access_key=os.environ.get("BENCH_SECRET_KEY", "secret"),
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, max_pool_connections=100),
+    )
+
+
+def _library(**options: Any) -> Flask:
+    app = Flask(__name__)
+    app.config["JWT_SECRET_KEY"] = "for measurements only, thirty-two bytes and more"
+    JWTManager(app)
+    minio = {
+        "endpoint": os.environ["BENCH_S3"],
+        "access_key": os.environ.get("BENCH_ACCESS_KEY", "key"),
+        "secret_key": os.environ.get("BENCH_SECRET_KEY", "secret"),
+        "bucket": "recordings",
+    }
+    register(app, lambda: {"minio": minio}, _Calls(), public_url_prefix="/play", **options).warm_up()
+    return app
+
+
+def library() -> Flask:
+    """The library, with its defaults."""
+    return _library()
+
+
+def fixed_chunks() -> Flask:
+    """The library with chunks of 8 KB throughout."""
+    return _library(max_chunk_size=8192)
+
+
+def offload() -> Flask:
+    """The library that lets nginx fetch the bytes."""
+    return _library(offload="/_protected/")
+
+
+def naive() -> Flask:
+    """What everyone writes: a client for each request, 8 KB chunks, no length."""
+    app = Flask(__name__)
+
+    @app.get("/play/<token>")
+    def play(token: str) -> Response:
+        body = _client().get_object(Bucket="recordings", Key=f"{token}.wav")["Body"]
+        return Response(body.iter_chunks(8192), mimetype="audio/wav")
+
+    return app
+
+
+def bare() -> Flask:
+    """A cached client and the library's own chunks, with nothing around them: no range, no resume, no second source."""
+    app = Flask(__name__)
+    client = _client()
+
+    @app.get("/play/<token>")
+    def play(token: str) -> Response:
+        reply = client.get_object(Bucket="recordings", Key=f"{token}.wav")
+        raw = reply["Body"]._raw_stream
+
+        def chunks() -> Iterator[bytes]:
+            size = 8192
+            while chunk := raw.read1(size):
+                yield chunk
+                if len(chunk) == size:
+                    size = min(size * 2, 262144)
+
+        headers = {"Content-Length": str(reply["ContentLength"])}
+        return Response(chunks(), mimetype="audio/wav", headers=headers, direct_passthrough=True)
+
+    return app
+
+
+def memory() -> Flask:
+    """A Flask route that answers 1 KB from memory: what a request costs without any recording."""
+    app = Flask(__name__)
+
+    @app.get("/play/<token>")
+    def play(token: str) -> Response:
+        return Response(bytes(FILES[token]), mimetype="audio/wav")
+
+    return app
