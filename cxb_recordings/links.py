@@ -21,7 +21,7 @@ PUBLIC_URL_PREFIX = "/api/v1/public/recordings"
 LONGEST_CRM_URL = 120  # characters: the shortest URL column among the CRMs that are served
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
-_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
+URL_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
 
 
 def build_public_recording_url(host: str, token: str, *, scheme: str = "https", prefix: str = PUBLIC_URL_PREFIX) -> str:
@@ -42,7 +42,7 @@ def build_public_recording_url(host: str, token: str, *, scheme: str = "https", 
         raise ValueError("token: 1 to 256 characters of A-Z, a-z, 0-9, '.', '_', '~' and '-' are needed")
     if scheme not in DEFAULT_PORTS:
         raise ValueError("scheme: https or http is needed")
-    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+    if not isinstance(prefix, str) or not URL_PREFIX.fullmatch(prefix):
         raise ValueError("prefix: a path that begins with a slash and does not end with one is needed")
     return f"{scheme}://{host}{prefix}/{token}"
 

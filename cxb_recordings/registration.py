@@ -13,6 +13,7 @@ from flask import Flask
 
 from .calls.repository import CallRepository
 from .errors import InvalidRegistration
+from .links import URL_PREFIX
 from .playback.stream import BASE_CHUNK_SIZE
 from .service import Options, RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
@@ -165,8 +166,11 @@ def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterabl
         yield f"name: {name!r} is taken in this app; give each registration a name of its own"
     taken = {rule.rule.rpartition("/<")[0] for rule in app.url_map.iter_rules()} if isinstance(app, Flask) else set()
     for argument, prefix in prefixes.items():
-        if not isinstance(prefix, str) or not prefix.startswith("/") or prefix.endswith("/") or "<" in prefix:
-            yield f"{argument}: a path that begins with a slash, does not end with one and holds no variable is needed"
+        if not isinstance(prefix, str) or not prefix or not URL_PREFIX.fullmatch(prefix):
+            yield (
+                f"{argument}: a path that begins with a slash, does not end with one, and holds no variable and only "
+                "characters of a URL is needed"
+            )
         elif prefix in taken:
             yield f"{argument}: {prefix!r} is taken in this app; give each route a prefix of its own"
         else:

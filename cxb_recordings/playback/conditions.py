@@ -7,15 +7,19 @@ and lets Range win over preconditions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 
 from werkzeug.datastructures import ETags, Headers
 from werkzeug.http import parse_date, parse_etags
 
 from .byte_range import ByteSpan, RangeRequest
 from .source import ContentInfo
+
+# What a source can be sent: anything else is refused by clients or servers, and a source would pass for a failing one.
+_OPAQUE_TAG = re.compile(r"[\x21\x23-\x7e]{1,512}", re.ASCII)  # §8.8.3, less obs-text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class PlaybackRequest:
         if tags is None or tags.star_tag or self.wanted or self.if_match is not None or self.if_unmodified_since:
             return None
         strong, weak = tags.as_set(), tags.as_set(include_weak=True)
-        return next(iter(strong)) if len(weak) == 1 and len(strong) == 1 else None
+        tag = next(iter(strong)) if len(weak) == 1 and len(strong) == 1 else None
+        return tag if tag and _OPAQUE_TAG.fullmatch(tag) else None
 
     @property
     def is_conditional(self) -> bool:
@@ -110,9 +115,10 @@ def negotiate(request: PlaybackRequest, info: ContentInfo) -> Decision:
 
 
 def parse_http_date(value: str | None) -> datetime | None:
-    """Read an HTTP date (RFC 9110 §5.6.7); None for one that is absent or malformed, which is to be ignored."""
+    """Read an HTTP date (RFC 9110 §5.6.7) as UTC; None for one that is absent or malformed, which is to be ignored."""
     try:
-        return parse_date(value)
+        date = parse_date(value)
+        return None if date is None else date.astimezone(timezone.utc)
     except (OverflowError, ValueError):
         return None
 

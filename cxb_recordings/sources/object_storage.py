@@ -13,6 +13,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
+from urllib3.exceptions import HTTPError
 
 from ..errors import RecordingMissing, SourceUnavailable
 from ..playback.byte_range import RangeRequest
@@ -27,14 +28,17 @@ POOL_SIZE = 100  # connections kept for reuse; more may be open while more reque
 
 
 def deaf_session() -> boto3.session.Session:
-    """A boto3 session that no AWS variable, profile or file of the environment changes."""
+    """A boto3 session that no AWS variable, profile or file of the environment changes, and no odd date breaks."""
     variables = {
         name: (None, None, default, convert)
         for name, (_, _, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()
     }
     for name in ("config_file", "credentials_file"):
         variables[name] = (None, None, os.devnull, None)
-    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=variables))
+    core = botocore.session.Session(session_vars=variables)
+    # botocore fails on a date that it can't read; validators are read in `reply`, where a malformed one counts as none.
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    return boto3.session.Session(botocore_session=core)
 
 
 def make_client(
@@ -54,7 +58,7 @@ def make_client(
         read_timeout: seconds without a byte.
         ca_bundle: path of the certificates to trust instead of the usual ones.
     """
-    return session.client(
+    client = session.client(
         "s3",
         endpoint_url=storage.endpoint_url,
         region_name=storage.region,
@@ -76,6 +80,14 @@ def make_client(
             use_dualstack_endpoint=False,
         ),
     )
+    client.meta.events.register("before-call.s3", _follow_no_redirect)
+    return client
+
+
+def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
+    # Measured on botocore 1.44: to a 301, 302 or 307 it asks for the bucket's region, 80 times where that is redirected
+    # too, and signs for whatever region it is told.
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 class ObjectStorage:
@@ -131,7 +143,10 @@ class ObjectStorage:
                 reply = call(Bucket=self._bucket, Key=key, **conditions)
         except ClientError as exc:
             return self._refusal(exc)
-        except (BotoCoreError, OSError, ValueError) as exc:
+        except (HTTPError, ValueError) as exc:
+            # urllib3's own, out of an error reply's body, and botocore's about a header that it can't read.
+            raise SourceUnavailable(why(exc)) from exc
+        except (BotoCoreError, OSError) as exc:
             raise SourceUnavailable(why(exc), responded=False) from exc
         metadata = reply["ResponseMetadata"]
         # StreamingBody has no public read1, and its read waits until the whole amount is there: the urllib3 response
@@ -142,7 +157,7 @@ class ObjectStorage:
     def _refusal(self, exc: ClientError) -> tuple[int, Mapping[str, str], None]:
         metadata = exc.response.get("ResponseMetadata", {})
         status = metadata.get("HTTPStatusCode", 0)
-        code = exc.response.get("Error", {}).get("Code", "")
+        code = exc.response.get("Error", {}).get("Code", "").removeprefix(str(status))  # without a body, the status
         if status == 404 and code != "NoSuchBucket":
             raise RecordingMissing("storage has no such key") from exc
         if status in (304, 416):

@@ -34,10 +34,10 @@ class Upstreams:
         self._forget()
 
     def _forget(self) -> None:
-        self._pid = os.getpid()
         self._session: Any = None
         self._fleet_session: Any = None
         self._storages: dict[StorageSettings, ObjectStorage] = {}
+        self._pid = os.getpid()  # last: another thread that sees it finds nothing of the parent's
 
     def sources(self, settings: SystemSettings) -> Iterator[RecordingSource]:
         """Storage where it is configured, then the fleet hosts in order."""

@@ -10,6 +10,7 @@ from flask import Response
 from flask_jwt_extended import get_jwt, get_jwt_identity, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
+from werkzeug.exceptions import HTTPException
 
 from .responses import problem, unavailable
 
@@ -36,6 +37,8 @@ def jwt_admin_required(claim: str, values: tuple[str, ...]) -> Callable[[View], 
             except (JWTExtendedException, PyJWTError, IndexError):
                 # IndexError: an Authorization of blanks and commas, in flask-jwt-extended 4.7.4's own parser.
                 return _unauthorized()
+            except HTTPException:  # of the host's own loaders
+                raise
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured
                 return unavailable("JWT check", public=False)
             if not _has(get_jwt().get(claim), values):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import unicodedata
 from urllib.parse import quote
 
@@ -44,7 +45,7 @@ def stream_recording_key(key: str, *, name: str = "cxb_recordings", public: bool
         public: whether other sites may embed the reply (see :func:`guarded_headers`).
 
     Returns:
-        200, 206, 304, 404, 412, 416 or 503; never raises for anything that a client or a source sends.
+        200, 206, 304, 404, 412, 416, 502 or 503; never raises for anything that a client or a source sends.
     """
     service: RecordingService = current_app.extensions[name]
     return deliver(service, key, Listener(), public=public)
@@ -80,9 +81,10 @@ def respond(playback: Playback, key: str, offload: str | None, *, public: bool) 
         response = problem(416, "The recording has no such range.", public=public)
         response.headers["Content-Range"] = f"bytes */{info.length}"
         return response
-    if playback.stream is not None and info.length is None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+    if status == 200 and info.length is None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
         # HTTP/1.0 knows no chunks: the client could not tell a broken transfer from a finished one.
-        playback.stream.close()
+        if playback.stream is not None:
+            playback.stream.close()
         return problem(502, "The recording's length is not known.", public=public)
     headers = guarded_headers(public=public)
     headers["Cache-Control"] = "private, no-cache"
@@ -169,13 +171,19 @@ def content_disposition(key: str, *, attachment: bool) -> str:
     if not stem or len(ending.encode()) > 16:
         stem, dot, ending = name, "", ""
     room = LONGEST_FILE_NAME - len((dot + ending).encode())
-    name = (stem.encode()[:room].decode(errors="ignore") + dot + ending) or "recording"
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode() or "recording"
-    # Clients disagree about backslash escapes in the plain name (RFC 6266, appendix D).
-    names: dict[str, str | None] = {"filename": plain.replace('"', "_")}
-    if name != names["filename"]:
+    stem = stem.encode()[:room].decode(errors="ignore") or "recording"
+    name = stem + dot + ending
+    plain = f"{_plain(stem) or 'recording'}{dot}{_plain(ending)}".rstrip(".") or "recording"
+    names: dict[str, str | None] = {"filename": plain}
+    if name != plain:
         names["filename*"] = f"UTF-8''{quote(name, safe='')}"
     return dump_options_header("attachment" if attachment else "inline", names)
+
+
+def _plain(text: str) -> str:
+    """What of `text` can stand in a plain file name: clients disagree about escapes in it (RFC 6266, appendix D)."""
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r'["%/\\]', "_", ascii_only).strip()  # normalizing makes slashes, too
 
 
 def _describe(headers: Headers, info: ContentInfo) -> None:

@@ -31,6 +31,7 @@ Behaviour = Literal[
     "length only in ranges",  # chunked, but an ordinary 206 where a range is asked
     "ignores Range",
     "no HEAD",  # 405
+    "HEAD is 501",
     "no validator",
     "weak ETag",
     "gzip",  # though nobody accepts it
@@ -99,6 +100,15 @@ class FleetHost:
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind(self._server.server_address)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._server.connections)
+
+    def disconnect(self) -> None:
+        """Break the connections that are open, and go on serving."""
+        self._server.disconnect()
+
     def stop(self) -> None:
         """Free the port and every connection; harmless when repeated."""
         self._server.stop()
@@ -117,6 +127,9 @@ class _Server(ThreadingHTTPServer):
     def stop(self) -> None:
         self.shutdown()
         self.server_close()
+        self.disconnect()
+
+    def disconnect(self) -> None:
         for connection in list(self.connections):
             with suppress(OSError):  # the client was quicker
                 connection.shutdown(socket.SHUT_RDWR)
@@ -159,6 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(int(host.behaviour))
         if host.behaviour == "no HEAD" and self.command == "HEAD":
             return self._answer(405, {"Allow": "GET"})
+        if host.behaviour == "HEAD is 501" and self.command == "HEAD":
+            return self._answer(501)
         path, _, _ = target.partition("?")
         prefix = f"{host.base}/recordings/"
         data = host.recordings.get(unquote(path.removeprefix(prefix))) if path.startswith(prefix) else None

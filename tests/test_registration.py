@@ -1,0 +1,327 @@
+"""``register``: its defaults, its mistakes, several applications and registrations, and what it returns."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask
+from flask_jwt_extended import JWTManager
+
+from cxb_recordings import (
+    InMemoryCallRepository,
+    InMemorySettingsProvider,
+    InvalidRegistration,
+    RecordingService,
+    register,
+)
+from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.moto_s3 import Bucket
+
+KEY = "2024/05/s-1.wav"
+CALL = {"session_id": "s-1", "recording_key": KEY, "recording_access_token": "token-1"}
+DEFAULTS = {  # the table of the product's specification
+    "require_admin": None,
+    "admin_claim": "role",
+    "admin_values": ("admin",),
+    "name": "cxb_recordings",
+    "admin_url_prefix": "/api/v1/recordings",
+    "public_url_prefix": "/api/v1/public/recordings",
+    "max_chunk_size": 262144,
+    "connect_timeout": 2,
+    "read_timeout": 10,
+    "search_timeout": 20,
+    "resume_attempts": 8,
+    "resume_timeout": 60,
+    "host_cooldown": 10,
+    "outage_status": 404,
+    "require_https_fleet": False,
+    "ca_bundle": None,
+    "identity": None,
+    "max_streams": None,
+}
+
+
+def host(*, jwt: bool = True) -> Flask:
+    app = Flask("host")
+    app.config |= {
+        "JWT_SECRET_KEY": "a key of sixty-four characters, as long as the longest hash needs",
+        "TESTING": True,
+    }
+    if jwt:
+        JWTManager(app)
+    return app
+
+
+def anyone(view: Any) -> Any:
+    return view
+
+
+def mistakes(app: object = None, settings: object = dict, calls: object = None, **options: Any) -> tuple[str, ...]:
+    """What ``register`` says of its arguments."""
+    with pytest.raises(InvalidRegistration) as caught:
+        register(app or host(), settings, calls or InMemoryCallRepository(), **options)  # type: ignore[arg-type]
+    for mistake in caught.value.mistakes:
+        assert mistake in str(caught.value)
+    return caught.value.mistakes
+
+
+def test_every_keyword_has_the_default_of_the_table() -> None:
+    keywords = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(register).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+    assert {name: keywords[name] for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_every_keyword_and_its_default_stand_in_the_docs(name: str) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "hosting.md").read_text()
+
+    row = re.search(rf"^\| `{name}` \| `([^`]*)` \|", page, re.MULTILINE)
+
+    assert row is not None, "no row in docs/hosting.md"
+    assert row[1].replace('"', "'") == repr(inspect.signature(register).parameters[name].default)
+
+
+def test_three_arguments_are_enough() -> None:
+    app = host()
+
+    service = register(app, dict, InMemoryCallRepository())
+
+    assert isinstance(service, RecordingService)
+    assert app.extensions["cxb_recordings"] is service
+    rules = {rule.endpoint: (rule.rule, rule.methods) for rule in app.url_map.iter_rules()}
+    methods = {"GET", "HEAD", "OPTIONS"}
+    assert rules["cxb_recordings_admin.recording"] == ("/api/v1/recordings/<session_id>", methods)
+    assert rules["cxb_recordings_public.recording"] == ("/api/v1/public/recordings/<token>", methods)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "remedy"),
+    [
+        ({"app": "host"}, "app", "a flask.Flask is needed"),
+        ({"app": Blueprint("host", "host")}, "app", "a flask.Flask is needed"),
+        ({"settings": {"minio": {}}}, "settings_provider", "lambda: settings"),
+        ({"settings": 3}, "settings_provider", "a callable"),
+        ({"calls": object()}, "call_repo", "find_by_session_id"),
+        ({"require_admin": "admin"}, "require_admin", "a callable"),
+        ({"app": host(jwt=False)}, "require_admin", "JWTManager(app)"),
+        ({"identity": "anna"}, "identity", "a callable"),
+        ({"admin_claim": ""}, "admin_claim", "the name of a claim"),
+        ({"admin_claim": 3}, "admin_claim", "the name of a claim"),
+        ({"admin_values": "admin"}, "admin_values", '("admin",)'),
+        ({"admin_values": ()}, "admin_values", '("admin",)'),
+        ({"admin_values": ["admin", 3]}, "admin_values", '("admin",)'),
+        ({"admin_values": None}, "admin_values", '("admin",)'),
+        ({"name": ""}, "name", "without dots"),
+        ({"name": "a.b"}, "name", "without dots"),
+        ({"name": None}, "name", "without dots"),
+        ({"admin_url_prefix": "recordings"}, "admin_url_prefix", "begins with a slash"),
+        ({"admin_url_prefix": "/recordings/"}, "admin_url_prefix", "does not end with one"),
+        ({"public_url_prefix": "/"}, "public_url_prefix", "does not end with one"),
+        ({"public_url_prefix": "/<tenant>"}, "public_url_prefix", "no variable"),
+        ({"public_url_prefix": "/a b?c"}, "public_url_prefix", "characters of a URL"),
+        ({"public_url_prefix": "//host/x"}, "public_url_prefix", "begins with a slash"),
+        ({"public_url_prefix": ""}, "public_url_prefix", "begins with a slash"),
+        ({"admin_url_prefix": None}, "admin_url_prefix", "begins with a slash"),
+        ({"public_url_prefix": "/api/v1/recordings"}, "public_url_prefix", "is taken"),
+        ({"max_chunk_size": 8191}, "max_chunk_size", "from 8192"),
+        ({"max_chunk_size": 65536.0}, "max_chunk_size", "a whole number of bytes"),
+        ({"connect_timeout": 0}, "connect_timeout", "above 0"),
+        ({"read_timeout": -1}, "read_timeout", "above 0"),
+        ({"read_timeout": "10"}, "read_timeout", "a number of seconds"),
+        ({"read_timeout": True}, "read_timeout", "a number of seconds"),
+        ({"search_timeout": float("nan")}, "search_timeout", "a number of seconds"),
+        ({"search_timeout": float("inf")}, "search_timeout", "a number of seconds"),
+        ({"resume_timeout": None}, "resume_timeout", "a number of seconds"),
+        ({"host_cooldown": None}, "host_cooldown", "a number of seconds"),
+        ({"resume_attempts": -1}, "resume_attempts", "from 0"),
+        ({"max_streams": 0}, "max_streams", "from 1"),
+        ({"outage_status": 500}, "outage_status", "404 or 503"),
+        ({"require_https_fleet": "yes"}, "require_https_fleet", "True or False"),
+        ({"ca_bundle": "/no/such/file.pem"}, "ca_bundle", "there is no '/no/such/file.pem'"),
+        ({"ca_bundle": 3}, "ca_bundle", "a path"),
+    ],
+)
+def test_a_mistake_is_told_at_once_with_its_remedy(arguments: dict[str, Any], named: str, remedy: str) -> None:
+    told = [mistake for mistake in mistakes(**arguments) if mistake.startswith(f"{named}: ")]
+
+    assert remedy in told[0]
+
+
+def test_all_mistakes_are_told_together_and_nothing_is_mounted() -> None:
+    app = host(jwt=False)
+
+    told = mistakes(app, 3, object(), name="a.b", max_chunk_size=0, public_url_prefix="x")
+
+    names = {mistake.partition(":")[0] for mistake in told}
+    assert names == {"settings_provider", "call_repo", "require_admin", "name", "max_chunk_size", "public_url_prefix"}
+    assert len([mistake for mistake in told if mistake.startswith("call_repo")]) == 2
+    assert "cxb_recordings" not in app.extensions
+    assert list(app.blueprints) == []
+
+
+def test_a_mistake_is_a_value_error_too() -> None:
+    with pytest.raises(ValueError, match="register"):
+        register(host(), dict, object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"max_chunk_size": 8192},
+        {"read_timeout": 1},
+        {"admin_values": ["admin"]},
+        {"admin_values": {"admin", "root"}},
+        {"resume_attempts": 0},
+        {"max_streams": 1},
+        {"outage_status": 503},
+        {"ca_bundle": Path(__file__)},
+        {"ca_bundle": __file__},
+        {"public_url_prefix": "/r"},
+        {"admin_url_prefix": "/a/b-c/~d"},
+    ],
+)
+def test_what_can_work_is_accepted(arguments: dict[str, Any]) -> None:
+    register(host(), dict, InMemoryCallRepository(), **arguments)
+
+
+def test_a_second_registration_under_the_same_name_or_prefix_is_a_mistake() -> None:
+    app = host()
+    register(app, dict, InMemoryCallRepository())
+
+    names = {mistake.partition(":")[0] for mistake in mistakes(app)}
+
+    assert names == {"name", "admin_url_prefix", "public_url_prefix"}
+
+
+def test_two_registrations_in_one_app_do_not_disturb_each_other(fleet_host: FleetHostFactory) -> None:
+    app = host()
+    first, second = fleet_host({KEY: b"first"}), fleet_host({KEY: b"second"})
+    one = register(app, lambda: {"cxbcore_fleet": [first.url]}, InMemoryCallRepository([CALL]), require_admin=anyone)
+    two = register(
+        app,
+        lambda: {"cxbcore_fleet": [second.url]},
+        InMemoryCallRepository([CALL | {"recording_access_token": "token-2"}]),
+        require_admin=anyone,
+        name="second",
+        admin_url_prefix="/second",
+        public_url_prefix="/second/public",
+    )
+    client = app.test_client()
+
+    assert client.get("/api/v1/recordings/s-1").data == b"first"
+    assert client.get("/second/s-1").data == b"second"
+    assert client.get("/api/v1/public/recordings/token-1").data == b"first"
+    assert client.get("/second/public/token-2").data == b"second"
+    assert client.get("/second/public/token-1").status_code == 404
+    assert (app.extensions["cxb_recordings"], app.extensions["second"]) == (one, two)
+    assert one.build_public_recording_url("h.example", "t") == "https://h.example/api/v1/public/recordings/t"
+    assert two.build_public_recording_url("h.example", "t") == "https://h.example/second/public/t"
+
+
+def test_two_apps_in_one_process_do_not_disturb_each_other(fleet_host: FleetHostFactory) -> None:
+    answers = []
+    for body in (b"first", b"second"):
+        app = host()
+        server = fleet_host({KEY: body})
+        settings = InMemorySettingsProvider({"cxbcore_fleet": [server.url]})
+        register(app, settings, InMemoryCallRepository([CALL]))
+        answers.append(app.test_client())
+
+    assert [client.get("/api/v1/public/recordings/token-1").data for client in answers] == [b"first", b"second"]
+
+
+def test_a_change_of_the_settings_takes_effect_without_a_restart(
+    fleet_host: FleetHostFactory, moto_bucket: Bucket
+) -> None:
+    moto_bucket.put(KEY, b"storage")
+    server, app = fleet_host({KEY: b"fleet"}), host()
+    live: dict[str, Any] = {}
+    register(app, lambda: live, InMemoryCallRepository([CALL]))
+
+    def played() -> bytes:
+        body: bytes = app.test_client().get("/api/v1/public/recordings/token-1").data
+        return body
+
+    assert b"There is no such recording" in played()
+    live["cxbcore_fleet"] = [server.url]
+    assert played() == b"fleet"
+    live["minio"] = moto_bucket.settings(bucket="another")
+    assert played() == b"fleet"
+    live["minio"]["bucket"] = moto_bucket.name
+    assert played() == b"storage"
+    del live["minio"]
+    assert played() == b"fleet"
+
+
+def test_warm_up_makes_the_clients_before_the_first_listener_comes(
+    moto_bucket: Bucket, fleet_host: FleetHostFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto_bucket.put(KEY, b"storage")
+    app, server = host(), fleet_host()
+    settings = {"minio": moto_bucket.settings(), "cxbcore_fleet": [server.url]}
+    service = register(app, lambda: settings, InMemoryCallRepository([CALL]))
+
+    service.warm_up()
+
+    def too_late(*_: object, **__: object) -> None:
+        raise AssertionError("a client is made for a listener")
+
+    monkeypatch.setattr("cxb_recordings.sources.upstreams.make_client", too_late)
+    monkeypatch.setattr("cxb_recordings.sources.upstreams.make_session", too_late)
+    assert app.test_client().get("/api/v1/public/recordings/token-1").data == b"storage"
+    assert server.requests == []
+
+
+def test_warm_up_tells_what_the_settings_provider_raises() -> None:
+    def away() -> dict[str, object]:
+        raise LookupError("the database is away")
+
+    with pytest.raises(LookupError):
+        register(host(), away, InMemoryCallRepository()).warm_up()
+
+
+def test_max_chunk_size_bounds_the_chunks(fleet_host: FleetHostFactory) -> None:
+    server = fleet_host({KEY: bytes(2**20)})
+    for ceiling, largest in ((8192, 8192), (32768, 32768)):
+        app = host()
+        register(app, lambda: {"cxbcore_fleet": [server.url]}, InMemoryCallRepository([CALL]), max_chunk_size=ceiling)
+        with app.test_client().get("/api/v1/public/recordings/token-1") as reply:
+            sizes = [len(chunk) for chunk in reply.iter_encoded()]
+        assert sum(sizes) == 2**20
+        assert sizes[0] <= 8192
+        assert max(sizes) <= largest
+
+
+def test_require_https_fleet_skips_plain_http_and_says_so(
+    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, server = host(), fleet_host({KEY: b"0123"})
+    register(app, lambda: {"cxbcore_fleet": [server.url]}, InMemoryCallRepository([CALL]), require_https_fleet=True)
+
+    assert app.test_client().get("/api/v1/public/recordings/token-1").status_code == 404
+    assert server.requests == []
+    assert "require_https_fleet" in caplog.text
+
+
+def test_plain_http_hosts_are_warned_of_once_for_each_change(
+    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, server = host(), fleet_host({KEY: b"0123"}, secret="fleet-secret-12345")
+    live: dict[str, object] = {"cxbcore_fleet": [server.entry()]}
+    register(app, lambda: live, InMemoryCallRepository([CALL]))
+
+    for _ in range(3):
+        assert app.test_client().get("/api/v1/public/recordings/token-1").data == b"0123"
+    assert caplog.text.count("plain http") == 1
+    live["cxbcore_secret"] = "another-secret-12345"
+    app.test_client().get("/api/v1/public/recordings/token-1")
+    assert caplog.text.count("plain http") == 2
+    assert "secret-12345" not in caplog.text

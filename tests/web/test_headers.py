@@ -1,0 +1,196 @@
+"""The headers of 200, 206 and 304: the table of headers, on every kind of source."""
+
+from __future__ import annotations
+
+import pytest
+
+from cxb_recordings import stream_recording_key
+
+from .site import Route, Site, Upstream
+
+DATA = bytes(range(256)) * 40
+GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+}
+BY_ROUTE = {
+    "public": {"Cross-Origin-Resource-Policy": "cross-origin", "X-Robots-Tag": "noindex, nofollow"},
+    "admin": {"Cross-Origin-Resource-Policy": "same-site"},
+}
+OF_200 = {
+    *GUARDS,
+    "Accept-Ranges",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Type",
+    "Cross-Origin-Resource-Policy",
+    "ETag",
+    "Last-Modified",
+}
+
+
+@pytest.fixture
+def stored(upstream: Upstream) -> Upstream:
+    """A site on each kind of source in turn, which has DATA under KEY."""
+    upstream.store(DATA)
+    return upstream
+
+
+def test_only_the_headers_of_the_table_are_sent(stored: Upstream, route: Route) -> None:
+    expected = OF_200 | BY_ROUTE[route].keys()
+
+    for method, headers, more in (
+        ("GET", {}, set()),
+        ("HEAD", {}, set()),
+        ("GET", {"Range": "bytes=0-1"}, {"Content-Range"}),
+    ):
+        sent = stored.ask(method, headers, route=route).headers
+        assert sorted(name for name, _ in sent) == sorted(expected | more)
+
+
+def test_guards_and_cache_control_have_their_values(stored: Upstream, route: Route) -> None:
+    for method, headers in (
+        ("GET", {}),
+        ("HEAD", {}),
+        ("GET", {"Range": "bytes=0-1"}),
+        ("GET", {"If-None-Match": "*"}),
+    ):
+        sent = stored.ask(method, headers, route=route).headers
+        for name, value in (GUARDS | BY_ROUTE[route] | {"Cache-Control": "private, no-cache"}).items():
+            assert sent[name] == value
+        assert "X-Robots-Tag" not in sent or route == "public"
+
+
+def test_the_validator_the_type_and_the_length_agree_in_head_200_206_and_304(stored: Upstream, route: Route) -> None:
+    head, whole = stored.ask("HEAD", route=route), stored.ask(route=route)
+    part = stored.ask(headers={"Range": "bytes=-1"}, route=route)
+    unmodified = stored.ask(headers={"If-None-Match": whole.headers["ETag"]}, route=route)
+
+    assert [reply.status_code for reply in (head, whole, part, unmodified)] == [200, 200, 206, 304]
+    assert len({reply.headers["ETag"] for reply in (head, whole, part, unmodified)}) == 1
+    assert len({reply.headers["Last-Modified"] for reply in (head, whole, part)}) == 1
+    assert len({reply.headers["Content-Type"] for reply in (head, whole, part)}) == 1
+    assert len({reply.headers["Content-Disposition"] for reply in (head, whole, part)}) == 1
+    assert head.headers["Content-Length"] == whole.headers["Content-Length"] == "10240"
+    assert part.headers["Content-Range"].rpartition("/")[2] == "10240"
+    assert head.headers["Accept-Ranges"] == whole.headers["Accept-Ranges"] == part.headers["Accept-Ranges"] == "bytes"
+
+
+def test_a_304_has_no_header_of_a_body(stored: Upstream) -> None:
+    reply = stored.ask(headers={"If-None-Match": "*"})
+
+    assert reply.status_code == 304
+    for name in ("Content-Length", "Content-Type", "Content-Disposition", "Content-Range", "Accept-Ranges"):
+        assert name not in reply.headers
+
+
+def test_the_etag_changes_with_the_file(stored: Upstream) -> None:
+    before = stored.ask("HEAD").headers["ETag"]
+    stored.store(DATA[::-1])
+
+    assert stored.ask("HEAD").headers["ETag"] != before
+    assert stored.ask(headers={"If-None-Match": before}).data == DATA[::-1]
+    reply = stored.ask(headers={"Range": "bytes=0-4", "If-Range": before})
+    assert (reply.status_code, reply.data) == (200, DATA[::-1])
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "weak ETag", "no validator"])
+def test_validators_are_the_sources_own_and_none_is_made_up(fleet: Upstream, behaviour: str) -> None:
+    fleet.store(DATA)
+    fleet.source.behaviour = behaviour  # type: ignore[union-attr]
+
+    for reply in (fleet.ask("HEAD"), fleet.ask(), fleet.ask(headers={"Range": "bytes=0-4"})):
+        tag = reply.headers.get("ETag")
+        if behaviour == "no validator":
+            assert (tag, reply.headers.get("Last-Modified")) == (None, None)
+        else:
+            assert tag is not None
+            assert tag.startswith('W/"') == (behaviour == "weak ETag")
+            assert reply.headers["Last-Modified"] == "Wed, 01 May 2024 10:00:00 GMT"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=5-9"}, {"Range": "bytes=-5", "If-Range": '"x"'}])
+def test_without_any_length_the_file_is_served_chunked_without_accept_ranges(
+    fleet: Upstream, route: Route, headers: dict[str, str]
+) -> None:
+    fleet.store(DATA)
+    fleet.source.behaviour = "no length"  # type: ignore[union-attr]
+
+    reply = fleet.ask(headers=headers, route=route)
+
+    assert (reply.status_code, reply.data) == (200, DATA)
+    assert "Content-Length" not in reply.headers
+    assert "Accept-Ranges" not in reply.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_without_any_length_an_http_1_0_request_is_a_502(fleet: Upstream, route: Route, method: str) -> None:
+    fleet.store(DATA)
+    fleet.source.behaviour = "no length"  # type: ignore[union-attr]
+
+    reply = fleet.ask(method, route=route, http="HTTP/1.0")
+
+    assert (reply.status_code, reply.content_type) == (502, "application/problem+json")
+    assert reply.headers["Cache-Control"] == "no-store"
+
+
+def test_preconditions_come_before_the_502_of_an_http_1_0_request(fleet: Upstream) -> None:
+    fleet.store(DATA)
+    fleet.source.behaviour = "no length"  # type: ignore[union-attr]
+
+    assert fleet.ask(headers={"If-None-Match": "*"}, http="HTTP/1.0").status_code == 304
+    assert fleet.ask(headers={"If-Match": '"x"'}, http="HTTP/1.0").status_code == 412
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=5-9"}])
+def test_with_a_length_http_1_0_is_served(stored: Upstream, headers: dict[str, str]) -> None:
+    reply = stored.ask(headers=headers, http="HTTP/1.0")
+
+    assert reply.data == (DATA[5:10] if headers else DATA)
+    assert reply.headers["Content-Length"] == str(len(reply.data))
+
+
+def test_a_length_that_a_fleet_host_tells_only_in_ranges_is_found(fleet: Upstream) -> None:
+    fleet.store(DATA)
+    fleet.source.behaviour = "length only in ranges"  # type: ignore[union-attr]
+
+    reply = fleet.ask()
+
+    assert (reply.status_code, reply.data, reply.headers["Content-Length"]) == (200, DATA, "10240")
+    assert [sent.headers["Range"] for sent in fleet.requests] == [None, "bytes=0-"]
+
+
+def test_an_empty_file_whose_length_a_fleet_host_tells_only_in_ranges_is_200(fleet: Upstream) -> None:
+    fleet.store(b"", "empty.wav")
+    fleet.source.behaviour = "length only in ranges"  # type: ignore[union-attr]
+
+    for method in ("GET", "HEAD"):
+        reply = fleet.ask(method, key="empty.wav")
+        assert (reply.status_code, reply.data, reply.headers["Content-Length"]) == (200, b"", "0")
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("", "inline"),
+        ("download=1", "attachment"),
+        ("download=0", "inline"),
+        ("download=", "inline"),
+        ("x=1", "inline"),
+    ],
+)
+def test_download_1_makes_an_attachment_of_it(stored: Upstream, route: Route, query: str, kind: str) -> None:
+    for headers in ({}, {"Range": "bytes=0-1"}):
+        reply = stored.ask(headers=headers, route=route, query=query)
+        assert reply.headers["Content-Disposition"] == f'{kind}; filename="call 1.wav"'
+
+
+def test_a_view_of_the_hosts_own_sends_the_same(stored: Site) -> None:
+    with stored.app.test_request_context("/", headers={"Range": "bytes=5-9"}):
+        reply = stream_recording_key("2024/05/call 1.wav")
+        with reply:
+            assert (reply.status_code, b"".join(reply.response)) == (206, DATA[5:10])  # type: ignore[arg-type]
+        assert reply.headers["Cross-Origin-Resource-Policy"] == "same-site"
+        assert reply.headers["Content-Range"] == "bytes 5-9/10240"

@@ -1,0 +1,275 @@
+"""What a source is asked for a client's request: how often, with which headers, over which connections."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.servers import wait_until
+from tests.servers.fleet_host import FleetHost, FleetHostFactory
+
+from .conftest import SECRET
+from .site import KEY, Site, Upstream
+
+DATA = bytes(range(256)) * 40
+KEEPING = pytest.mark.parametrize("upstream", ["ceph", "fleet"], indirect=True)  # moto's server closes each connection
+LONG = bytes(range(256)) * 16384  # 4 MB: more than sockets hold on the way
+
+
+@pytest.fixture
+def stored(upstream: Upstream) -> Upstream:
+    """A site on each kind of source in turn, which has DATA under KEY."""
+    upstream.store(DATA)
+    upstream.ask("HEAD")
+    upstream.requests.clear()
+    return upstream
+
+
+def asked(site: Upstream) -> list[tuple[str, str | None]]:
+    """Method and Range of each request that the source was sent, which are then forgotten."""
+    sent = [(request.method, request.headers["Range"]) for request in site.requests]
+    site.requests.clear()
+    return sent
+
+
+def test_one_upstream_request_answers_get_a_range_head_304_and_412(stored: Upstream) -> None:
+    tag = stored.ask("HEAD").headers["ETag"]
+    asked(stored)
+
+    for method, headers, status, upstream_request in [
+        ("GET", {}, 200, ("GET", None)),
+        ("GET", {"Range": "bytes=5-9"}, 206, ("GET", "bytes=5-9")),
+        ("GET", {"Range": "bytes=5-"}, 206, ("GET", "bytes=5-")),
+        ("GET", {"Range": "bytes=-5"}, 206, ("GET", "bytes=-5")),
+        ("GET", {"Range": "bytes=5-9", "If-Range": tag}, 206, ("GET", "bytes=5-9")),
+        ("GET", {"Range": "bytes=-0"}, 416, ("HEAD", None)),
+        ("HEAD", {}, 200, ("HEAD", None)),
+        ("HEAD", {"Range": "bytes=5-9"}, 200, ("HEAD", None)),
+        ("HEAD", {"If-None-Match": tag}, 304, ("HEAD", None)),
+        ("GET", {"If-None-Match": tag}, 304, ("GET", None)),
+        ("GET", {"If-None-Match": f"W/{tag}"}, 304, ("GET", None)),
+        ("GET", {"If-None-Match": "*"}, 304, ("GET", None)),
+        ("GET", {"If-None-Match": tag, "Range": "bytes=5-9"}, 304, ("GET", "bytes=5-9")),
+        ("GET", {"If-Match": '"x"'}, 412, ("GET", None)),
+        ("GET", {"If-Match": '"x"', "Range": "bytes=5-9"}, 412, ("GET", "bytes=5-9")),
+    ]:
+        assert stored.ask(method, headers).status_code == status, headers
+        assert asked(stored) == [upstream_request], (method, headers)
+
+
+def test_a_mismatching_if_range_costs_one_request_more(stored: Upstream) -> None:
+    assert stored.ask(headers={"Range": "bytes=5-9", "If-Range": '"x"'}).data == DATA
+
+    assert asked(stored) == [("GET", "bytes=5-9"), ("GET", None)]
+
+
+def test_a_416_costs_one_request_more_where_the_source_tells_no_total(stored: Upstream) -> None:
+    assert stored.ask(headers={"Range": "bytes=99999-"}).headers["Content-Range"] == "bytes */10240"
+
+    ranged = ("GET", "bytes=99999-")
+    assert asked(stored) == ([ranged] if stored.kind == "fleet" else [ranged, ("HEAD", None)])
+
+
+def test_a_revalidation_is_answered_304_by_the_source_without_a_body(stored: Upstream) -> None:
+    tag = stored.ask("HEAD").headers["ETag"]
+    stored.requests.clear()
+
+    assert stored.ask(headers={"If-None-Match": tag}).status_code == 304
+    [sent] = stored.requests
+    assert sent.headers["If-None-Match"] == tag
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"If-None-Match": 'W/"x"'},
+        {"If-None-Match": '"x", "y"'},
+        {"If-None-Match": "*"},
+        {"If-None-Match": '"x"', "Range": "bytes=0-1"},
+        {"If-None-Match": '"x"', "If-Match": "*"},
+        {"If-Match": "*"},
+        {"If-Modified-Since": "Wed, 01 May 2024 10:00:00 GMT"},
+        {"If-Unmodified-Since": "Wed, 01 May 2999 10:00:00 GMT"},
+        {"If-Range": '"x"', "Range": "bytes=0-1"},
+    ],
+)
+def test_validators_go_upstream_only_where_that_is_exact(stored: Upstream, conditions: dict[str, str]) -> None:
+    stored.ask(headers=conditions)
+
+    for sent in stored.requests:
+        assert not [name for name in sent.headers if name.lower().startswith("if-")]
+
+
+@pytest.mark.parametrize(
+    "value", ['"\xe9"', '"a b"', 'a"b', "x" * 2000, '"' + "x" * 2000 + '"', '"a\tb"', '""', "\x7f"]
+)
+def test_a_tag_that_no_source_can_have_goes_to_none_and_makes_none_fail(
+    stored: Upstream, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reply = stored.ask(headers={"If-None-Match": value})
+
+    assert (reply.status_code, reply.data) == (200, DATA)
+    assert [sent.headers["If-None-Match"] for sent in stored.requests] == [None]
+    assert [record for record in caplog.records if record.name.startswith("cxb_recordings")] == []
+
+
+def test_a_clients_own_headers_do_not_go_upstream(stored: Upstream) -> None:
+    own = {
+        "Accept": "audio/wav",
+        "Accept-Encoding": "gzip",
+        "Cookie": "a=b",
+        "Forwarded": "for=1.2.3.4",
+        "User-Agent": "player",
+        "X-Amz-Date": "x",
+        "X-CXBCore-Secret": "guess",
+    }
+    assert stored.ask(headers={**own, **stored.admin}, route="admin").data == DATA
+
+    [sent] = stored.requests
+    assert {sent.headers[name] for name in own} & set(own.values()) == set()
+    assert stored.admin["Authorization"] not in sent.headers.values()
+
+
+def test_a_fleet_host_gets_its_secret_and_is_asked_for_plain_bytes(fleet: Upstream) -> None:
+    fleet.store(DATA)
+    fleet.ask()
+
+    [sent] = fleet.requests
+    assert {name.lower(): value for name, value in sent.headers.items() if name.lower() != "host"} == {
+        "x-cxbcore-secret": SECRET,
+        "accept-encoding": "identity",
+        "user-agent": "cxb_recordings",
+    }
+
+
+def test_each_host_gets_its_own_secret_and_one_without_gets_none(fleet_host: FleetHostFactory) -> None:
+    hosts = [fleet_host(secret="own-secret"), fleet_host(), fleet_host({KEY: DATA})]
+    entries = [hosts[0].entry(), hosts[1].url, {"url": hosts[2].url, "secret": ""}]
+
+    assert Site({"cxbcore_fleet": entries, "cxbcore_secret": "common-secret"}).ask().data == DATA
+    assert [host.requests[0].headers["X-CXBCore-Secret"] for host in hosts] == [
+        "own-secret",
+        "common-secret",
+        "common-secret",
+    ]
+    assert Site({"cxbcore_fleet": [hosts[2].url]}).ask().data == DATA
+    assert hosts[2].requests[-1].headers["X-CXBCore-Secret"] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("a b.wav", "/recordings/a%20b.wav"),
+        ("a+b?c#d.wav", "/recordings/a%2Bb%3Fc%23d.wav"),
+        ("100%25.wav", "/recordings/100%2525.wav"),
+        ("%2e%2e/%2E.wav", "/recordings/%252e%252e/%252E.wav"),
+        ("a/b/ü.wav", "/recordings/a/b/%C3%BC.wav"),
+        ("~a-b_c.wav", "/recordings/~a-b_c.wav"),
+        ("a&b=c;d,e:f@g!h.wav", "/recordings/a%26b%3Dc%3Bd%2Ce%3Af%40g%21h.wav"),
+    ],
+)
+def test_a_key_is_quoted_segment_by_segment_into_the_path(fleet: Upstream, key: str, path: str) -> None:
+    fleet.store(DATA, key)
+
+    assert fleet.ask(key=key).data == DATA
+    assert [sent.target for sent in fleet.requests] == [path]
+
+
+@pytest.mark.parametrize("upstream", ["moto", "ceph"], indirect=True)
+@pytest.mark.parametrize("key", ["a b+c?d#e%2Ff.wav", "ü/📞.wav", "..a/b..", "~!$&'()*,;=:@.wav", "x" * 1024])
+def test_storage_gives_what_lies_under_just_this_key(upstream: Upstream, key: str) -> None:
+    upstream.store(DATA, key)
+
+    assert upstream.ask(key=key).data == DATA
+    assert upstream.ask("HEAD", key=key).headers["Content-Length"] == "10240"
+
+
+@pytest.mark.parametrize("upstream", ["ceph"], indirect=True)  # moto's server folds the slashes
+@pytest.mark.parametrize("key", ["a//b.wav", "/a.wav", "a\\b.wav"])
+def test_storage_has_keys_that_no_path_has(upstream: Upstream, key: str) -> None:
+    upstream.store(DATA, key)
+
+    assert upstream.ask(key=key).data == DATA
+
+
+def test_a_base_with_a_path_keeps_it(fleet_host: FleetHostFactory) -> None:
+    host = fleet_host({KEY: DATA}, base="/core/v1")
+
+    assert Site({"cxbcore_fleet": [f"{host.url}/"]}).ask().data == DATA
+    assert host.requests[0].target == "/core/v1/recordings/2024/05/call%201.wav"
+
+
+def test_an_upstream_is_freed_on_every_exit(upstream: Upstream) -> None:
+    upstream.store(LONG)
+    path = upstream.path()
+
+    for method, headers in (
+        ("HEAD", {}),
+        ("GET", {"If-None-Match": "*"}),
+        ("GET", {"If-Match": '"x"'}),
+        ("GET", {"Range": "bytes=99999999-"}),
+        ("GET", {"Range": "bytes=5-", "If-Range": '"x"'}),
+    ):
+        upstream.client.open(path, method=method, headers=headers).close()
+        wait_until(lambda: upstream.relay.open_connections <= 1, "the connection's end")
+
+    with upstream.client.get(path) as started:
+        next(started.iter_encoded())
+    wait_until(lambda: upstream.relay.open_connections <= 1, "the connection's end after a client left")
+    assert upstream.ask().data == LONG
+
+
+@KEEPING
+def test_after_1000_mixed_requests_no_upstream_connection_is_open_beyond_the_pool(stored: Upstream) -> None:
+    tag = stored.ask("HEAD").headers["ETag"]
+    listeners = 4
+    mix: list[tuple[str, dict[str, str], int]] = [
+        ("GET", {}, 200),
+        ("GET", {"Range": "bytes=100-9000"}, 206),
+        ("GET", {"Range": "bytes=-1"}, 206),
+        ("GET", {"Range": "bytes=99999-"}, 416),
+        ("GET", {"Range": "bytes=5-9", "If-Range": '"x"'}, 200),
+        ("GET", {"If-None-Match": tag}, 304),
+        ("GET", {"If-None-Match": "*", "Range": "bytes=0-99"}, 304),
+        ("GET", {"If-Match": '"x"'}, 412),
+        ("HEAD", {}, 200),
+    ]
+    rng = random.Random(1)
+    before = stored.relay.accepted
+
+    def listen(kind: tuple[str, dict[str, str], int]) -> None:
+        method, headers, status = kind
+        with stored.app.test_client().open(stored.path(), method=method, headers=headers) as reply:
+            assert reply.status_code == status, kind
+            if rng.random() < 0.8:  # the others leave before the first byte
+                assert len(reply.data) == int(reply.headers.get("Content-Length", 0)) or method == "HEAD"
+
+    with ThreadPoolExecutor(listeners) as threads:
+        list(threads.map(listen, rng.choices(mix, k=1000)))
+
+    wait_until(lambda: stored.relay.open_connections <= listeners, "the end of the connections that are not pooled")
+    assert stored.relay.accepted - before < 800, "connections are used again"
+    assert stored.ask().data == DATA
+
+
+@KEEPING
+def test_a_host_that_is_asked_again_is_asked_over_the_same_connection(stored: Upstream) -> None:
+    assert stored.ask().data == DATA
+    before = stored.relay.accepted
+
+    for _ in range(5):
+        assert stored.ask().data == DATA
+        assert stored.ask(headers={"Range": "bytes=5-9"}).data == DATA[5:10]
+
+    assert stored.relay.accepted == before
+
+
+def test_a_pooled_connection_that_the_source_has_closed_is_replaced(fleet: Upstream) -> None:
+    fleet.store(DATA)
+    fleet.ask()
+    assert isinstance(fleet.source, FleetHost)
+    fleet.source.disconnect()
+
+    assert fleet.ask().data == DATA
