@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from . import links, storage_urls
@@ -186,7 +187,9 @@ class RecordingService:
         sources = self.sources(settings)
         absent: set[str] = set()
         failed = False
-        for source in self._availability.in_order(sources):
+        # One that broke between its headers and its first byte gets a second chance, after all the others.
+        again: list[RecordingSource] = []
+        for source in chain(self._availability.in_order(sources), again):
             try:
                 if self._clock() >= search.deadline:
                     raise SourceUnavailable("not asked: the search has taken too long")
@@ -194,7 +197,13 @@ class RecordingService:
                     return self._hand_over(source, settings.storage, search)
                 opening = open_from(source, search.key, search.request)
                 candidates = [other for other in sources if other.name not in absent]
-                return Playback(opening.decision, opening.info, self._start(search, opening, candidates), source.name)
+                try:
+                    stream = self._start(search, opening, candidates)
+                except SourceUnavailable:
+                    if source not in again:
+                        again.append(source)
+                    raise
+                return Playback(opening.decision, opening.info, stream, source.name)
             except SourceUnavailable as exc:
                 failed = True
                 self.reports.source_skipped(source, exc.reason, search.listener, failed=True)
