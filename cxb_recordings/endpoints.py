@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 DEFAULT_REGION = "us-east-1"  # what S3-compatible stores without regions expect in a signature
@@ -18,7 +19,11 @@ _AWS = re.compile(
     r"(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]))?\.(?P<suffix>amazonaws\.com(?:\.cn)?)",
     re.ASCII,
 )
+# What botocore takes for an endpoint: no underscore, and no label that begins or ends with a hyphen.
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_STORAGE_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]", re.ASCII)
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]", re.ASCII)
+_NO_SERVER = "a URL with a host name and, perhaps, a port is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class StorageHost:
     @classmethod
     def parse(cls, host: str) -> StorageHost:
         """Read a lower-case host name without a port."""
+        host = host.removesuffix(".")  # an absolute name is the same host
         if match := _SPACES.fullmatch(host):
             return cls(f"{match['region']}.digitaloceanspaces.com", match["bucket"], match["region"], is_known=True)
         if match := _AWS.fullmatch(host):
@@ -81,7 +87,10 @@ def endpoint_url(endpoint: str, *, secure: bool = True) -> str:
         raise ValueError("a host without a path is needed (the bucket has a field of its own)")
     host = parts.netloc.rpartition(":")[0] if parts.port is not None else parts.netloc
     port = "" if parts.port is None else f":{parts.port}"
-    return f"{parts.scheme}://{StorageHost.parse(host).origin}{port}"
+    origin = StorageHost.parse(host).origin
+    if not _STORAGE_HOST.fullmatch(origin):
+        raise ValueError("a host name of letters, digits and hyphens is needed (S3 clients refuse underscores)")
+    return f"{parts.scheme}://{origin}{port}"
 
 
 def split_base_url(url: object) -> SplitResult:
@@ -97,24 +106,33 @@ def split_base_url(url: object) -> SplitResult:
         raise ValueError("a non-empty string is needed")
     if not url.isascii() or any(char <= " " or char in '\x7f\\"<>^`{|}' for char in url):
         raise ValueError("a URL of ASCII characters without spaces is needed")
-    parts = urlsplit(url)
+    parts, port = _split(url)
     if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("a URL that begins with http:// or https:// is needed")
     if "@" in parts.netloc:
         raise ValueError("a URL without user and password is needed")
     if "?" in url or "#" in url:
         raise ValueError("a URL without query and fragment is needed")
-    port = parts.port  # ValueError where it is no port
     host = parts.netloc.lower()
     if parts.netloc.endswith(":") or port is not None:
         host = host.rpartition(":")[0]
     if not _HOST.fullmatch(host) or ".." in host or port == 0:
-        raise ValueError("a URL with a host name and, perhaps, a port is needed")
+        raise ValueError(_NO_SERVER)
     path = parts.path.rstrip("/")
     if any(segment in ("", ".", "..") for segment in path.split("/")[1:]):
         raise ValueError("a URL without empty, '.' and '..' segments is needed")
     netloc = host if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
     return SplitResult(parts.scheme, netloc, path, "", "")
+
+
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        if parts.netloc.startswith("["):
+            IPv6Address(parts.hostname or "")  # urlsplit itself looks only since Python 3.11.4
+        return parts, parts.port
+    except ValueError:
+        raise ValueError(_NO_SERVER) from None  # its own message shows a part of the value
 
 
 def _with_scheme(endpoint: object, scheme: str = "https") -> object:

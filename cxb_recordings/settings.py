@@ -19,8 +19,9 @@ _logger = logging.getLogger(__name__)
 STORAGE_FIELDS = ("endpoint", "access_key", "secret_key", "bucket")
 
 _SECRET = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?", re.ASCII)  # what a header's value can carry
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
-_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+# botocore takes a name that ends in --x-s3 for an S3 Express bucket, and sends it elsewhere than to the endpoint.
+_BUCKET = re.compile(r"(?!.*--x-s3\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+_REGION = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +212,17 @@ def _read_storage(section: _Scalar | tuple[_Scalar, ...], faults: list[Fault]) -
         faults.append(Fault("minio.secure", f"true or false is needed, not {_kind(secure)}"))
         secure = True
     endpoint = _read_endpoint(values["endpoint"], secure, faults)
-    access_key = _read_required(values["access_key"] or values["access"], "access_key", _SECRET, faults)
-    secret_key = _read_required(values["secret_key"] or values["secret"], "secret_key", _SECRET, faults)
+    access_key = _read_required(_either(values["access_key"], values["access"]), "access_key", _SECRET, faults)
+    secret_key = _read_required(_either(values["secret_key"], values["secret"]), "secret_key", _SECRET, faults)
     bucket = _read_required(values["bucket"], "bucket", _BUCKET, faults)
-    region = _read_required(values["region"] or region_from_endpoint(endpoint), "region", _REGION, faults)
+    region = _read_required(_either(values["region"], region_from_endpoint(endpoint)), "region", _REGION, faults)
     if len(faults) > before:
         return None
     return StorageSettings(endpoint, region, bucket, access_key, secret_key)
+
+
+def _either(value: _Scalar, other: _Scalar) -> _Scalar:
+    return other if value is None or value == "" else value  # anything else is there, if only to be named
 
 
 def _read_endpoint(value: _Scalar, secure: bool, faults: list[Fault]) -> str:
@@ -237,7 +242,7 @@ def _read_required(value: _Scalar, name: str, pattern: re.Pattern[str], faults: 
     elif not isinstance(value, str):
         faults.append(Fault(f"minio.{name}", f"a string is needed, not {_kind(value)}"))
     elif not pattern.fullmatch(value):
-        faults.append(Fault(f"minio.{name}", "malformed: it holds a character that can't be, or spaces around it"))
+        faults.append(Fault(f"minio.{name}", "malformed: a character or a name that can't be, or spaces around it"))
     else:
         return value
     return ""
