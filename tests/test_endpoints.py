@@ -11,23 +11,8 @@ from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.object_storage import deaf_session, make_client
 from cxb_recordings.storage_urls import endpoint_url, region_from_endpoint
 
-SPACES = [
-    "nyc1",
-    "nyc2",
-    "nyc3",
-    "sfo1",
-    "sfo2",
-    "sfo3",
-    "ams2",
-    "ams3",
-    "sgp1",
-    "lon1",
-    "fra1",
-    "tor1",
-    "blr1",
-    "syd1",
-    "atl1",
-]
+NORTH_AMERICA = ["nyc1", "nyc2", "nyc3", "sfo1", "sfo2", "sfo3", "tor1", "atl1"]
+SPACES = [*NORTH_AMERICA, "ams2", "ams3", "lon1", "fra1", "sgp1", "blr1", "syd1"]
 
 AWS = {
     "s3.amazonaws.com": "us-east-1",

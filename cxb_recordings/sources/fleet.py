@@ -17,7 +17,7 @@ from ..errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import FleetHostSettings
-from .reply import UpstreamBody, believe, content_length, describe_headers, refuse, why
+from .reply import UpstreamBody, believe, refuse, why
 
 POOL_SIZE = 100  # connections kept for reuse for each host
 POOLED_HOSTS = 64
@@ -84,8 +84,9 @@ class FleetHost:
         except RangeNotSatisfiable as exc:
             if exc.length:
                 raise SourceUnavailable("416 to a range that the recording has") from exc
-            empty = self._get(key, None, None)  # no byte, so no range; the body is sent without a length again
-            return OpenedRecording(replace(empty.info, length=0), None, empty.body, self)
+            again = self._get(key, None, None)  # no byte, so no range; the body is sent without a length again
+            # A 416 that tells no length proves nothing: the length stays unknown.
+            return OpenedRecording(replace(again.info, length=exc.length), None, again.body, self)
         return OpenedRecording(counted.info, None, counted.body, self)
 
     def describe(self, key: str) -> ContentInfo:
@@ -93,18 +94,18 @@ class FleetHost:
 
         A host without HEAD (405, 501, or 200 without a length) is asked for its first byte instead.
         """
-        with self._send("HEAD", key, {}) as response:
-            length = content_length(response.headers) if response.status_code == 200 else None
-            if length is not None:
-                return believe(200, response.headers, None, None)[0]
-            if response.status_code not in (200, 405, 501):
-                refuse(response.status_code)
+        response = self._send("HEAD", key, {})
+        UpstreamBody(response.raw).discard()
+        if response.status_code == 200:
+            info, _ = believe(200, response.headers, None, None)
+            if info.length is not None:
+                return info
+        elif response.status_code not in (405, 501):
+            refuse(response.status_code)
         try:
             opened = self._get(key, RangeRequest(0, 0), None)
-        except RangeNotSatisfiable as exc:
-            if exc.length is None:
-                raise SourceUnavailable("no length told to HEAD nor to a range") from exc
-            return describe_headers(response.headers, exc.length)
+        except RangeNotSatisfiable:
+            opened = self.open(key)  # an empty recording has no first byte
         opened.body.close()
         return opened.info
 
@@ -119,7 +120,7 @@ class FleetHost:
         try:
             info, span = believe(response.status_code, response.headers, wanted, unless_etag)
         except BaseException:
-            body.close()
+            body.discard()
             raise
         return OpenedRecording(info, span, body, self)
 
@@ -138,7 +139,7 @@ class FleetHost:
         except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
             raise SourceUnavailable(why(exc), responded=False) from exc
         if response.status_code == 404:
-            response.close()
+            UpstreamBody(response.raw).discard()
             raise RecordingMissing("the fleet host has no such recording")
         return response
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from typing import NoReturn
 
@@ -21,6 +22,8 @@ from ..playback.source import ContentInfo
 
 _ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e]{0,512})"', re.ASCII)  # RFC 9110 §8.8.3, less obs-text
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+SHORT_BODY = 8192  # bytes: an error page
 
 # Some S3-compatible stores keep the upload's transfer coding as the object's metadata; the bytes are plain.
 _PLAIN_ENCODINGS = ("", "identity", "aws-chunked")
@@ -122,9 +125,19 @@ class UpstreamBody:
         """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
         try:
             # read1 makes one recv at most: a large `size` does not hold back bytes that are there.
-            return self._raw.read1(size, decode_content=False) or b""
+            chunk = self._raw.read1(size, decode_content=False) or b""
         except (HTTPError, HTTPException, OSError, ValueError) as exc:
             raise SourceUnavailable(f"the transfer broke ({why(exc)})") from exc
+        if not chunk and self._raw.length_remaining:  # botocore tells urllib3 not to look (enforce_content_length)
+            raise SourceUnavailable("the transfer broke (it ended early)")
+        return chunk
+
+    def discard(self) -> None:
+        """Close a body that nobody wants; a short one is read, so that its connection can serve the next request."""
+        with suppress(SourceUnavailable):
+            if (self._raw.length_remaining or 0) <= SHORT_BODY:
+                self.read(SHORT_BODY)
+        self.close()
 
     def close(self) -> None:
         """Free the connection: back into its pool where the body was read whole, else closed."""
