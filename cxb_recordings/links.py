@@ -22,6 +22,7 @@ LONGEST_CRM_URL = 120  # characters: the shortest URL column among the CRMs that
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 URL_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # urlsplit drops some of them
 
 
 def build_public_recording_url(host: str, token: str, *, scheme: str = "https", prefix: str = PUBLIC_URL_PREFIX) -> str:
@@ -67,7 +68,7 @@ def crm_recording_url(
     Raises:
         MissingAccessToken: the call has no token, and no fallback is allowed or no key is known.
         SettingsError: the fallback is needed and storage is not configured.
-        ValueError: `host` or `prefix` can't be part of a link.
+        ValueError: `host` or `prefix` can't be part of a link, or the call's key is none that a store can have.
     """
     token = call.get("recording_access_token")
     if is_well_formed(token):
@@ -94,10 +95,10 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
         return "it is not a string"
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
-        host = None
-    if not host or parts.scheme not in DEFAULT_PORTS:
+        host = ""
+    if not host or _NOT_IN_URL.search(url) or parts.scheme not in DEFAULT_PORTS:
         return "it is not an http or https URL"
     if re.search(r"(?:^|&)X-Amz-", parts.query, re.IGNORECASE):
         return "it is a signed storage URL (X-Amz-…): it expires, and a CRM that clips the query gets AccessDenied"
@@ -106,12 +107,10 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
     storage = None if settings is None else read_settings(settings).storage
     if storage is not None:
         configured = urlsplit(storage.endpoint_url)
-        is_bucket_host = host.endswith(f".{configured.hostname}")
-        if (host == configured.hostname and _port(parts.scheme, port) == _port(configured.scheme, configured.port)) or (
-            is_bucket_host and host == f"{storage.bucket.lower()}.{configured.hostname}"
-        ):
+        is_same_port = _port(parts.scheme, port) == _port(configured.scheme, configured.port)
+        if (host == configured.hostname and is_same_port) or host == f"{storage.bucket.lower()}.{configured.hostname}":
             return "it leads to the configured storage host, which answers AccessDenied to a CRM"
-    if parts.query or url.endswith("?"):
+    if "?" in url.partition("#")[0]:
         return "it has a query, which CRMs clip"
     if len(url) > LONGEST_CRM_URL:
         return f"it is longer than {LONGEST_CRM_URL} characters, more than CRMs' URL columns hold"

@@ -78,6 +78,7 @@ def extract_s3_key_from_url(url: object, bucket: str | None = None) -> str | Non
         return None
     try:
         parts = urlsplit(url)
+        _ = parts.port  # ValueError where it is none
         host = StorageHost.parse(parts.hostname or "")
         path = parts.path.removeprefix("/")
         named, key = (host.bucket, path) if host.bucket else path.split("/", 1)
