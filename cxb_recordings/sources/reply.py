@@ -135,7 +135,7 @@ class UpstreamBody:
     def discard(self) -> None:
         """Close a body that nobody wants; a short one is read, so that its connection can serve the next request."""
         with suppress(SourceUnavailable):
-            if (self._raw.length_remaining or 0) <= SHORT_BODY:
+            if self._raw.length_remaining is not None and self._raw.length_remaining <= SHORT_BODY:
                 self.read(SHORT_BODY)
         self.close()
 

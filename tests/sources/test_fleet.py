@@ -1,0 +1,361 @@
+"""Fleet hosts: what is sent to them, and what is made of the ways in which they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import requests
+import responses
+
+from cxb_recordings import RecordingService
+from cxb_recordings.errors import RecordingMissing, SourceUnavailable
+from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
+from cxb_recordings.playback.conditions import PlaybackRequest
+from cxb_recordings.playback.source import ContentInfo, OpenedRecording
+from cxb_recordings.settings import FleetHostSettings
+from cxb_recordings.sources.fleet import FleetHost, make_session
+from tests.servers import free_port
+from tests.servers.fleet_host import Behaviour, FleetHostFactory
+
+from .scripted import ScriptedServer, reply
+
+KEY = "2024/05/call one.wav"
+DATA = b"0123456789"
+RANGE, SPAN = RangeRequest(2, 5), ByteSpan(2, 6)
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with make_session() as session:
+        yield session
+
+
+@pytest.fixture
+def ask(session: requests.Session) -> Callable[..., FleetHost]:
+    """Makes the source for a URL."""
+
+    def make(url: str, secret: str | None = None, **options: Any) -> FleetHost:
+        timeouts: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 30}
+        return FleetHost(session, FleetHostSettings(url, secret), **(timeouts | options))
+
+    return make
+
+
+def read(opened: OpenedRecording) -> bytes:
+    data = b"".join(iter(lambda: opened.body.read(65536), b""))
+    opened.body.close()
+    return data
+
+
+@dataclass
+class Told:
+    """What a behaviour comes to: a length and the span of a ranged open, or the status of a failure."""
+
+    length: int | None = len(DATA)
+    span: ByteSpan | None = SPAN
+    whole_fails: int | None = None
+    range_fails: int | None = None
+    requests_of_whole: int = 1
+    requests_of_describe: int = 1
+
+
+BEHAVIOURS: dict[Behaviour, Told] = {
+    "ok": Told(),
+    "500": Told(whole_fails=500, range_fails=500),
+    "302": Told(whole_fails=302, range_fails=302),
+    "wrong secret": Told(whole_fails=403, range_fails=403),
+    "no length": Told(None, None, requests_of_whole=2, requests_of_describe=2),
+    "length only in ranges": Told(requests_of_whole=2, requests_of_describe=2),
+    "ignores Range": Told(span=None),
+    "no HEAD": Told(requests_of_describe=2),
+    "no validator": Told(),
+    "weak ETag": Told(),
+    "gzip": Told(whole_fails=200, range_fails=200),
+    "wrong Content-Range": Told(range_fails=206),
+}
+
+
+def test_every_behaviour_of_the_fleet_host_is_judged_here() -> None:
+    assert {*BEHAVIOURS, "404", "refuses"} == set(get_args(Behaviour))
+
+
+@pytest.mark.parametrize(("behaviour", "told"), BEHAVIOURS.items())
+def test_each_way_to_answer_is_believed_or_refused(
+    behaviour: Behaviour, told: Told, fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+) -> None:
+    host = fleet_host({KEY: DATA}, behaviour=behaviour)
+    source = ask(host.url)
+    asks: list[tuple[Callable[[], object], int | None]] = [
+        (lambda: source.open(KEY), told.whole_fails),
+        (lambda: source.describe(KEY), told.whole_fails),
+        (lambda: source.open(KEY, RANGE), told.range_fails),
+    ]
+    for attempt, status in asks:
+        if status is not None:
+            with pytest.raises(SourceUnavailable) as failure:
+                attempt()
+            assert (failure.value.status, failure.value.responded) == (status, True)
+    if told.whole_fails is not None:
+        return
+
+    host.requests.clear()
+    opened = source.open(KEY)
+    assert (opened.info.length, opened.span, read(opened)) == (told.length, None, DATA)
+    assert len(host.requests) == told.requests_of_whole
+    assert source.describe(KEY) == opened.info
+    assert len(host.requests) == told.requests_of_whole + told.requests_of_describe
+    assert (opened.info.etag is None) == (opened.info.last_modified is None) == (behaviour == "no validator")
+    assert opened.info.etag_is_weak == (behaviour == "weak ETag")
+    if told.range_fails is None:
+        ranged = source.open(KEY, RANGE)
+        assert (ranged.info, ranged.span) == (opened.info, told.span)
+        assert read(ranged) == (DATA[2:6] if told.span else DATA)
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "no HEAD", "length only in ranges", "no length", "ignores Range"])
+def test_an_empty_recording_is_one_whatever_the_host_can_do(
+    behaviour: Behaviour, fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+) -> None:
+    source = ask(fleet_host({KEY: b""}, behaviour=behaviour).url)
+    length = None if behaviour == "no length" else 0
+
+    opened = source.open(KEY)
+
+    assert (opened.info.length, opened.span, read(opened)) == (length, None, b"")
+    assert opened.info.media_type == "audio/wav"
+    assert source.describe(KEY) == opened.info
+
+
+def test_a_404_is_an_absence_and_a_refused_connection_is_not(
+    fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+) -> None:
+    absent, away = ask(fleet_host(behaviour="404").url), ask(fleet_host(behaviour="refuses").url)
+    tls = ask(fleet_host({KEY: DATA}).url.replace("http:", "https:"))
+
+    for attempt in (FleetHost.open, FleetHost.describe):
+        with pytest.raises(RecordingMissing):
+            attempt(absent, KEY)
+        for source in (away, tls):
+            with pytest.raises(SourceUnavailable) as failure:
+                attempt(source, KEY)
+            assert not failure.value.responded
+
+
+STATUSES = [201, 203, 204, 206, 300, 301, 303, 304, 307, 308, 400, 401, 405, 410, 412, 416, 429, 502, 503, 504]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@responses.activate
+def test_a_status_that_was_not_asked_for_is_a_failure_and_leads_nowhere(
+    status: int, ask: Callable[..., FleetHost]
+) -> None:
+    headers = {"Location": "http://elsewhere.example/recordings/k"}
+    responses.get("http://fleet.example/recordings/k", status=status, body=b"x", headers=headers)
+
+    with pytest.raises(SourceUnavailable) as failure:
+        ask("http://fleet.example", "the-secret").open("k")
+
+    assert (failure.value.status, failure.value.responded) == (status, True)
+    assert len(responses.calls) == 1
+
+
+TARGETS = {
+    "plain.wav": "plain.wav",
+    "2024/05/call one.wav": "2024/05/call%20one.wav",
+    "%2e%2e": "%252e%252e",
+    "a/%2e%2e/b": "a/%252e%252e/b",
+    "%2E": "%252E",
+    "a%2Fb": "a%252Fb",
+    "100%": "100%25",
+    "a+b": "a%2Bb",
+    "a?b=c&d#e": "a%3Fb%3Dc%26d%23e",
+    "a;b:c@d,e$f!g*h(i)": "a%3Bb%3Ac%40d%2Ce%24f%21g%2Ah%28i%29",
+    "http://elsewhere.example": None,
+    "ü/日": "%C3%BC/%E6%97%A5",
+    "~a_b-c.d": "~a_b-c.d",
+    "...": "...",
+    ".a/..b": ".a/..b",
+    "a//b": None,
+    "/a": None,
+    "a/": None,
+    "a\\b": None,
+    "..\\b": None,
+}
+
+
+@pytest.mark.parametrize(("key", "target"), TARGETS.items())
+def test_a_key_is_quoted_segment_by_segment_on_the_request_line(
+    key: str, target: str | None, fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+) -> None:
+    host = fleet_host(base="/core")
+    for attempt in (FleetHost.open, FleetHost.describe):
+        with pytest.raises(RecordingMissing):
+            attempt(ask(host.url), key)
+
+    assert {request.target for request in host.requests} == ({f"/core/recordings/{target}"} if target else set())
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "../k", "a/../b", "a/./b", "a/..", "a\n", "\x7f", "\ud800", "k" * 1025])
+def test_a_key_that_would_lead_elsewhere_is_asked_of_no_host(key: str, fleet_host: FleetHostFactory) -> None:
+    host = fleet_host(base="/core")
+    service = RecordingService(lambda: {"cxbcore_fleet": [host.entry()]})
+
+    with pytest.raises(RecordingMissing):
+        service.open(key, PlaybackRequest())
+
+    assert host.requests == []
+
+
+def test_a_request_has_no_header_but_what_is_needed(
+    fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+) -> None:
+    host = fleet_host({KEY: DATA}, secret="of this host")
+    usual = {"host", "accept-encoding", "user-agent"}
+
+    read(ask(host.url, "of this host").open(KEY))
+    read(ask(host.url, "of this host").open(KEY, RANGE))
+    read(ask(host.url, "of this host").open(KEY, unless_etag="tag"))
+    with pytest.raises(SourceUnavailable, match="403"):
+        ask(host.url, None).open(KEY)
+
+    sent = [{name.lower(): value for name, value in request.headers.items()} for request in host.requests]
+    assert [set(headers) - usual for headers in sent] == [
+        {"x-cxbcore-secret"},
+        {"x-cxbcore-secret", "range"},
+        {"x-cxbcore-secret", "if-none-match"},
+        set(),
+    ]
+    assert (sent[1]["range"], sent[2]["if-none-match"]) == ("bytes=2-5", '"tag"')
+    assert {headers["accept-encoding"] for headers in sent} == {"identity"}
+    assert {headers.get("x-cxbcore-secret") for headers in sent} == {"of this host", None}
+
+
+def test_nothing_in_the_environment_changes_a_request(
+    fleet_host: FleetHostFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    proxy = f"http://127.0.0.1:{free_port()}"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy)
+        monkeypatch.setenv(name.lower(), proxy)
+    for name in ("NO_PROXY", "no_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(tmp_path / "absent.pem"))
+    (tmp_path / ".netrc").write_text("default login stranger password stolen\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    host = fleet_host({KEY: DATA}, secret="s")
+    assert requests.utils.get_netrc_auth(host.url) == ("stranger", "stolen")  # what requests would do by itself
+
+    with make_session() as session:
+        source = FleetHost(session, FleetHostSettings(host.url, "s"), connect_timeout=5, read_timeout=30)
+        assert read(source.open(KEY)) == DATA
+
+    assert [request.headers["Authorization"] for request in host.requests] == [None]
+
+
+@responses.activate
+def test_a_cookie_is_not_kept(ask: Callable[..., FleetHost]) -> None:
+    responses.get("http://fleet.example/recordings/k", body=DATA, headers={"Set-Cookie": "a=b; Path=/"})
+    for _ in range(2):
+        assert read(ask("http://fleet.example").open("k")) == DATA
+
+    assert "Cookie" not in responses.calls[1].request.headers
+
+
+def test_a_host_with_plain_http_is_not_asked_where_https_is_required(
+    fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+) -> None:
+    host = fleet_host({KEY: DATA})
+    for attempt in (FleetHost.open, FleetHost.describe):
+        with pytest.raises(SourceUnavailable, match="require_https_fleet"):
+            attempt(ask(host.url, require_https=True), KEY)
+
+    assert host.requests == []
+
+
+def test_a_kept_alive_connection_that_the_host_has_closed_is_replaced_once(ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([reply(200, DATA)]) as server:
+        source = ask(server.url)
+        assert [read(source.open("k")) for _ in range(2)] == [DATA, DATA]
+
+        assert (server.connections, len(server.heads)) == (2, 3)
+
+
+def test_a_host_that_drops_every_connection_is_tried_twice_and_did_not_respond(ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([]) as server:
+        with pytest.raises(SourceUnavailable) as failure:
+            ask(server.url).open("k")
+
+        assert not failure.value.responded
+        assert server.connections == 2
+
+
+CUT_SHORT = {
+    "a length": reply(200, DATA, length=11),
+    "a length in a range": reply(206, DATA[2:5], "Content-Range: bytes 2-5/10", length=4),
+    "chunks": b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + DATA,
+    "the last chunk": b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 2-5/10\r\n\r\n9\r\n2345",
+}
+
+
+@pytest.mark.parametrize("answer", CUT_SHORT.values(), ids=CUT_SHORT)
+def test_a_body_that_ends_early_breaks_after_what_came(answer: bytes, ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([answer], closes=True) as server:
+        opened = ask(server.url).open("k", RANGE)
+        received = b""
+        with pytest.raises(SourceUnavailable, match="the transfer broke") as failure:
+            while part := opened.body.read(4096):
+                received += part
+        opened.body.close()
+
+    assert failure.value.responded
+    assert received == answer.rpartition(b"\n")[2]
+
+
+def test_a_host_that_says_nothing_more_breaks_after_the_read_timeout(ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([reply(200, DATA, length=11)]) as server, ScriptedServer([b""]) as silent:
+        opened = ask(server.url, read_timeout=0.2).open("k")
+        assert opened.body.read(4096) == DATA
+        with pytest.raises(SourceUnavailable, match="the transfer broke"):
+            opened.body.read(4096)
+        opened.body.close()
+        with pytest.raises(SourceUnavailable) as failure:
+            ask(silent.url, read_timeout=0.2).open("k")
+    assert not failure.value.responded
+
+
+CONTRADICTIONS = {
+    "no Content-Range": reply(206, b"2345"),
+    "another start": reply(206, b"2345", "Content-Range: bytes 3-6/10"),
+    "another end": reply(206, b"234", "Content-Range: bytes 2-4/10"),
+    "more than was asked": reply(206, b"23456", "Content-Range: bytes 2-6/10"),
+    "no total": reply(206, b"2345", "Content-Range: bytes 2-5/*"),
+    "an end beyond the total": reply(206, b"2345", "Content-Range: bytes 2-5/5"),
+    "another length": reply(206, b"23456", "Content-Range: bytes 2-5/10"),
+    "several parts": reply(206, b"--x--", "Content-Type: multipart/byteranges; boundary=x"),
+    "an encoding": reply(206, b"2345", "Content-Range: bytes 2-5/10", "Content-Encoding: br"),
+    "a length that is no number": reply(200, DATA, length="ten"),  # type: ignore[arg-type]
+    "two lengths": reply(200, DATA, "Content-Length: 11"),
+}
+
+
+@pytest.mark.parametrize("answer", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_reply_that_contradicts_the_request_or_itself_is_not_used(
+    answer: bytes, ask: Callable[..., FleetHost]
+) -> None:
+    with ScriptedServer([answer], closes=True) as server, pytest.raises(SourceUnavailable):
+        ask(server.url).open("k", RANGE)
+
+
+def test_a_416_that_tells_no_length_does_not_make_a_recording_empty(ask: Callable[..., FleetHost]) -> None:
+    chunked = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + DATA + b"\r\n0\r\n\r\n"
+    with ScriptedServer([chunked], [reply(416)], [chunked]) as server:
+        opened = ask(server.url).open("k")
+
+        assert (opened.info, opened.span, read(opened)) == (ContentInfo(None), None, DATA)
