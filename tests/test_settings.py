@@ -172,15 +172,8 @@ FLEETS: dict[str, tuple[Any, list[FleetHostSettings], list[str]]] = {
             "https://c.example",
         ],
         [FleetHostSettings("https://a.example", SECRETS[2]), FleetHostSettings("https://c.example", SECRETS[2])],
-        [
-            "cxbcore_fleet[1]",
-            "cxbcore_fleet[2]",
-            "cxbcore_fleet[3]",
-            "cxbcore_fleet[4].url",
-            "cxbcore_fleet[5].url",
-            "cxbcore_fleet[6]",
-            "cxbcore_fleet[7]",
-        ],
+        [f"cxbcore_fleet[{number}]" for number in (1, 2, 3)]
+        + ["cxbcore_fleet[4].url", "cxbcore_fleet[5].url", "cxbcore_fleet[6]", "cxbcore_fleet[7]"],
     ),
     "a malformed secret leaves its host out": (
         [{"url": "https://a.example", "secret": "line\nbreak"}, {"url": "x", "secret": 7}],

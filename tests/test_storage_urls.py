@@ -20,7 +20,7 @@ from cxb_recordings import (
 )
 from cxb_recordings.playback.source import key_is_askable
 from cxb_recordings.storage_urls import LONGEST_EXPIRY
-from tests.contracts.test_recording_source import KEYS
+from tests.contracts.sources import KEYS
 from tests.servers import wait_until
 from tests.servers.ceph import Ceph
 from tests.servers.moto_s3 import Bucket

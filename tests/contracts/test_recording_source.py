@@ -4,99 +4,21 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
 from cxb_recordings.errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import LARGEST_POSITION, ByteSpan, RangeRequest
 from cxb_recordings.playback.source import RecordingSource
-from cxb_recordings.settings import FleetHostSettings, read_settings
-from cxb_recordings.sources.fleet import FleetHost, make_session
-from cxb_recordings.sources.object_storage import ObjectStorage, deaf_session, make_client
-from tests.fakes import FakeSource
-from tests.servers import free_port
-from tests.servers.moto_s3 import Bucket
+from cxb_recordings.sources.object_storage import ObjectStorage
+
+from .sources import KEYS, Subject, ceph, fake, fleet, moto
 
 KEY = "2024/05/call one+ü(1).mp3"
 DATA = random.Random(1).randbytes(300_000)
 LONG = random.Random(2).randbytes(64 << 20)  # more than any buffer on the way
-FLEET_SECRET = "the-secret-of-a-fleet-host"
-
-BOTO_SESSION = deaf_session()
-
-
-@dataclass
-class Subject:
-    """A source, how a recording gets into it, and what lies behind it.
-
-    Attributes:
-        gone: a context in which its server is gone; None for the fake, which has none.
-        manager: urllib3's pools below it; None likewise.
-        secrets: what must never be shown.
-    """
-
-    source: RecordingSource
-    put: Callable[[str, bytes], Any]
-    gone: Callable[[], AbstractContextManager[Any]] | None = None
-    manager: Any = None
-    secrets: tuple[str, ...] = ()
-
-    def pool(self) -> Any:
-        """urllib3's only pool."""
-        [pool] = [self.manager.pools[key] for key in self.manager.pools.keys()]  # noqa: SIM118 - not a dict
-        return pool
-
-    def idle(self) -> int:
-        """How many open connections wait for reuse; fails where one was taken out and not brought back."""
-        slots = list(self.pool().pool.queue)
-        assert len(slots) == 100
-        return sum(connection is not None and connection.is_connected for connection in slots)
-
-
-def fake(_request: pytest.FixtureRequest) -> Subject:
-    source = FakeSource({})
-    return Subject(source, source.recordings.__setitem__)
-
-
-def storage(bucket: Bucket, **changes: object) -> tuple[ObjectStorage, Any]:
-    settings = read_settings({"minio": bucket.settings(**changes)}).require_storage()
-    client = make_client(BOTO_SESSION, settings, connect_timeout=5, read_timeout=30, ca_bundle=None)
-    return ObjectStorage(client, settings.bucket), client._endpoint.http_session._manager
-
-
-def moto(request: pytest.FixtureRequest) -> Subject:
-    bucket: Bucket = request.getfixturevalue("moto_bucket")
-    source, manager = storage(bucket)
-    subject = Subject(source, bucket.put, None, manager, (bucket.server.secret_key,))
-
-    @contextmanager
-    def gone() -> Iterator[None]:  # moto's server lives in this process and serves other tests
-        subject.source = storage(bucket, endpoint=f"http://127.0.0.1:{free_port()}")[0]
-        yield
-
-    subject.gone = gone
-    return subject
-
-
-def ceph(request: pytest.FixtureRequest) -> Subject:
-    bucket: Bucket = request.getfixturevalue("ceph_bucket")
-    node = request.getfixturevalue("ceph")
-    source, manager = storage(bucket)
-    return Subject(source, bucket.put, node.gateway.killed, manager, (node.access_key, node.secret_key))
-
-
-def fleet(request: pytest.FixtureRequest) -> Subject:
-    host = request.getfixturevalue("fleet_host")(secret=FLEET_SECRET, base="/core")
-    session = make_session()
-    request.addfinalizer(session.close)
-    settings = FleetHostSettings(host.url, FLEET_SECRET)
-    source = FleetHost(session, settings, connect_timeout=5, read_timeout=30)
-    manager = session.get_adapter("http://").poolmanager  # type: ignore[attr-defined]
-    return Subject(source, host.recordings.__setitem__, lambda: nullcontext(host.refuse()), manager, (FLEET_SECRET,))
 
 
 @pytest.fixture(params=[fake, moto, ceph, fleet], ids=lambda make: make.__name__)
@@ -237,35 +159,6 @@ def test_describe_tells_what_open_tells(subject: Subject) -> None:
 
         assert subject.source.describe(KEY) == opened.info
         assert opened.info.length == len(data)
-
-
-KEYS = [
-    "plain.wav",
-    "2024/05/01/nested.wav",
-    "with space.wav",
-    " space at both ends ",
-    "100%.wav",
-    "%2e%2e",
-    "a/%2e%2e/b",
-    "a%2Fb",
-    "%00",
-    "a+b",
-    "a#b",
-    "a?b=c&d",
-    "?versionId=1",
-    'it\'s "quoted"',
-    "<a>&[b]{c}|^`",
-    "semi;colon:at@comma,equal=dollar$bang!star*(parentheses)",
-    "~tilde_under-score.dot",
-    "...",
-    ".hidden/..almost/x..",
-    "ü",
-    "u\u0308 is not ü",
-    "日本語/録音.wav",
-    "\U0001f600.wav",
-    "a\u00a0b\u2028c",
-    "k" * 200,
-]
 
 
 def test_every_key_leads_to_its_own_recording(subject: Subject) -> None:

@@ -13,12 +13,12 @@ import urllib3
 from cxb_recordings import generate_signed_url
 from cxb_recordings.errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
-from cxb_recordings.playback.source import OpenedRecording
 from cxb_recordings.settings import read_settings
 from cxb_recordings.sources.object_storage import ObjectStorage, deaf_session, make_client
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
 
+from . import read
 from .scripted import ScriptedServer, reply
 
 KEY = "2024/05/call one+ü(1).mp3"
@@ -34,12 +34,6 @@ def storage(section: dict[str, Any], *, session: Any = SESSION, read_timeout: fl
 
 def scripted(server: ScriptedServer, **options: Any) -> ObjectStorage:
     return storage({"endpoint": server.url, "access": "KEY", "secret": "SECRET", "bucket": "recordings"}, **options)
-
-
-def read(opened: OpenedRecording) -> bytes:
-    data = b"".join(iter(lambda: opened.body.read(65536), b""))
-    opened.body.close()
-    return data
 
 
 @pytest.mark.parametrize("name", ["secret_key", "access_key"])

@@ -1,0 +1,100 @@
+"""Fleet hosts that break off, contradict themselves or drop their connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cxb_recordings.errors import SourceUnavailable
+from cxb_recordings.playback.byte_range import RangeRequest
+from cxb_recordings.playback.source import ContentInfo
+from cxb_recordings.sources.fleet import FleetHost
+
+from . import read
+from .scripted import ScriptedServer, reply
+
+DATA = b"0123456789"
+RANGE = RangeRequest(2, 5)
+
+
+def test_a_kept_alive_connection_that_the_host_has_closed_is_replaced_once(ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([reply(200, DATA)]) as server:
+        source = ask(server.url)
+        assert [read(source.open("k")) for _ in range(2)] == [DATA, DATA]
+
+        assert (server.connections, len(server.heads)) == (2, 3)
+
+
+def test_a_host_that_drops_every_connection_is_tried_twice_and_did_not_respond(ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([]) as server:
+        with pytest.raises(SourceUnavailable) as failure:
+            ask(server.url).open("k")
+
+        assert not failure.value.responded
+        assert server.connections == 2
+
+
+CUT_SHORT = {
+    "a length": reply(200, DATA, length=11),
+    "a length in a range": reply(206, DATA[2:5], "Content-Range: bytes 2-5/10", length=4),
+    "chunks": b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + DATA,
+    "the last chunk": b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 2-5/10\r\n\r\n9\r\n2345",
+}
+
+
+@pytest.mark.parametrize("answer", CUT_SHORT.values(), ids=CUT_SHORT)
+def test_a_body_that_ends_early_breaks_after_what_came(answer: bytes, ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([answer], closes=True) as server:
+        opened = ask(server.url).open("k", RANGE)
+        received = b""
+        with pytest.raises(SourceUnavailable, match="the transfer broke") as failure:
+            while part := opened.body.read(4096):
+                received += part
+        opened.body.close()
+
+    assert failure.value.responded
+    assert received == answer.rpartition(b"\n")[2]
+
+
+def test_a_host_that_says_nothing_more_breaks_after_the_read_timeout(ask: Callable[..., FleetHost]) -> None:
+    with ScriptedServer([reply(200, DATA, length=11)]) as server, ScriptedServer([b""]) as silent:
+        opened = ask(server.url, read_timeout=0.2).open("k")
+        assert opened.body.read(4096) == DATA
+        with pytest.raises(SourceUnavailable, match="the transfer broke"):
+            opened.body.read(4096)
+        opened.body.close()
+        with pytest.raises(SourceUnavailable) as failure:
+            ask(silent.url, read_timeout=0.2).open("k")
+    assert not failure.value.responded
+
+
+CONTRADICTIONS = {
+    "no Content-Range": reply(206, b"2345"),
+    "another start": reply(206, b"2345", "Content-Range: bytes 3-6/10"),
+    "another end": reply(206, b"234", "Content-Range: bytes 2-4/10"),
+    "more than was asked": reply(206, b"23456", "Content-Range: bytes 2-6/10"),
+    "no total": reply(206, b"2345", "Content-Range: bytes 2-5/*"),
+    "an end beyond the total": reply(206, b"2345", "Content-Range: bytes 2-5/5"),
+    "another length": reply(206, b"23456", "Content-Range: bytes 2-5/10"),
+    "several parts": reply(206, b"--x--", "Content-Type: multipart/byteranges; boundary=x"),
+    "an encoding": reply(206, b"2345", "Content-Range: bytes 2-5/10", "Content-Encoding: br"),
+    "a length that is no number": reply(200, DATA, length="ten"),  # type: ignore[arg-type]
+    "two lengths": reply(200, DATA, "Content-Length: 11"),
+}
+
+
+@pytest.mark.parametrize("answer", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_reply_that_contradicts_the_request_or_itself_is_not_used(
+    answer: bytes, ask: Callable[..., FleetHost]
+) -> None:
+    with ScriptedServer([answer], closes=True) as server, pytest.raises(SourceUnavailable):
+        ask(server.url).open("k", RANGE)
+
+
+def test_a_416_that_tells_no_length_does_not_make_a_recording_empty(ask: Callable[..., FleetHost]) -> None:
+    chunked = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + DATA + b"\r\n0\r\n\r\n"
+    with ScriptedServer([chunked], [reply(416)], [chunked]) as server:
+        opened = ask(server.url).open("k")
+
+        assert (opened.info, opened.span, read(opened)) == (ContentInfo(None), None, DATA)
