@@ -249,18 +249,6 @@ def test_each_change_is_noticed_in_place_and_logged_once(warnings: Callable[[], 
     assert len(warnings()) == 1
 
 
-def test_a_wrong_value_that_becomes_another_wrong_value_of_the_same_type_is_no_change(
-    warnings: Callable[[], list[logging.LogRecord]],
-) -> None:
-    provider = Provider(minio(bucket=7))
-    read = SettingsReader(provider)
-    read()
-    provider.document["minio"]["bucket"] = 8
-    read()
-
-    assert len(warnings()) == 1
-
-
 def test_plain_http_in_the_fleet_gives_one_warning(warnings: Callable[[], list[logging.LogRecord]]) -> None:
     read = SettingsReader(
         Provider({"cxbcore_fleet": ["http://a.example", "https://b.example"], "cxbcore_secret": SECRETS[2]})

@@ -1,3 +1,5 @@
+"""Tests of each source by itself; what all sources do alike is tested in ``tests/contracts``."""
+
 from cxb_recordings.playback.source import OpenedRecording
 
 
