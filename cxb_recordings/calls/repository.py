@@ -168,6 +168,8 @@ class InMemoryCallRepository:
 
     def _is_open(self, call: Call) -> bool:
         expires_at = call.get("recording_access_expires_at")
+        if isinstance(expires_at, datetime) and expires_at.utcoffset() is None:
+            expires_at = expires_at.replace(tzinfo=timezone.utc)  # as it comes out of MongoDB, which keeps UTC
         unexpired = expires_at is None or (isinstance(expires_at, datetime) and self._clock() < expires_at)
         return unexpired and not call.get("recording_access_revoked")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import string
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cxb_recordings import build_public_recording_url, mint_recording_access_token
+from cxb_recordings import InMemoryCallRepository, build_public_recording_url, mint_recording_access_token
 from cxb_recordings.calls.tokens import fingerprint, is_well_formed
 
 
@@ -38,3 +39,12 @@ def test_anything_else_is_no_token(token: object) -> None:
 def test_a_fingerprint_is_stable_short_and_does_not_tell_the_token(token: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{12}", fingerprint(token))
     assert fingerprint(token) == fingerprint(token) != fingerprint(token + "x")
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(-1, False), (0, False), (1, True)])
+def test_an_expiry_without_a_time_zone_in_a_call_that_came_from_mongodb_is_utc(seconds: int, opens: bool) -> None:
+    expiry = datetime(2024, 5, 1, 10) + timedelta(seconds=seconds)
+    call = {"session_id": "s", "recording_access_token": "t", "recording_access_expires_at": expiry}
+    repository = InMemoryCallRepository([call], clock=lambda: datetime(2024, 5, 1, 10, tzinfo=timezone.utc))
+
+    assert (repository.find_by_access_token("t") is not None) == opens
