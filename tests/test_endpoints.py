@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxb_recordings.endpoints import StorageHost, split_base_url
@@ -152,6 +152,7 @@ SESSION = deaf_session()
 CHARACTERS = st.sampled_from("aZ0-._:/[]%@?#\\ é\n")
 
 
+@settings(deadline=None)  # the first boto3 client takes long
 @given(st.text(CHARACTERS, max_size=12) | st.from_regex(r"\A[a-z0-9_.:\[\]-]{1,70}\Z") | st.text(max_size=12))
 def test_whatever_is_accepted_is_a_normal_form_that_boto3_accepts(endpoint: str) -> None:
     try:

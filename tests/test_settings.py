@@ -323,6 +323,7 @@ MINIO_JSON = st.fixed_dictionaries(dict.fromkeys(MINIO, JSON), optional={"region
 SECTIONS = {"minio": JSON | MINIO_JSON, "cxbcore_fleet": JSON, "cxbcore_secret": JSON}
 
 
+@settings(deadline=None)  # the first boto3 client takes long
 @given(JSON | st.fixed_dictionaries({}, optional=SECTIONS))
 def test_any_json_anywhere_gives_settings_or_named_faults_and_never_an_exception(document: Any) -> None:
     found = SettingsReader(Provider(document))()
@@ -336,7 +337,7 @@ def test_any_json_anywhere_gives_settings_or_named_faults_and_never_an_exception
         assert any(field.startswith("minio") for field in fields)
 
 
-@settings(max_examples=40)  # a boto3 session for each
+@settings(max_examples=40, deadline=None)  # a boto3 session for each
 @given(st.sampled_from(sorted(MINIO)), st.text(max_size=5) | st.from_regex(r"\A[a-z0-9.:_-]{1,70}\Z"))
 def test_whatever_storage_settings_are_accepted_boto3_accepts_too(name: str, value: str) -> None:
     accepted = read_settings(minio(**{name: value}))
