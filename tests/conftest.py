@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# The machines that tests run on are shared: how long one example takes says nothing.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 pytest_plugins = [
     "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself

@@ -19,7 +19,7 @@ from ..errors import RecordingMissing, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import StorageSettings
-from .reply import UpstreamBody, believe, content_length, describe_headers, refuse, why
+from .reply import UpstreamBody, believe, refuse, why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,9 +127,8 @@ class ObjectStorage:
             opened = self.open(key, RangeRequest(0, 0))
             opened.body.close()
             return opened.info
-        if status != 200:
-            refuse(status)
-        return describe_headers(headers, content_length(headers))
+        info, _ = believe(status, headers, None, None)
+        return info
 
     def _call(
         self, operation: str, key: str, conditions: Mapping[str, str]
@@ -157,7 +156,7 @@ class ObjectStorage:
     def _refusal(self, exc: ClientError) -> tuple[int, Mapping[str, str], None]:
         metadata = exc.response.get("ResponseMetadata", {})
         status = metadata.get("HTTPStatusCode", 0)
-        code = exc.response.get("Error", {}).get("Code", "").removeprefix(str(status))  # without a body, the status
+        code = (exc.response.get("Error", {}).get("Code") or "").removeprefix(str(status))  # without a body, the status
         if status == 404 and code != "NoSuchBucket":
             raise RecordingMissing("storage has no such key") from exc
         if status in (304, 416):

@@ -48,6 +48,7 @@ BEHAVIOURS: dict[Behaviour, Told] = {
     "length only in ranges": Told(requests_of_whole=2, requests_of_describe=2),
     "ignores Range": Told(span=None),
     "no HEAD": Told(requests_of_describe=2),
+    "HEAD is 501": Told(requests_of_describe=2),
     "no validator": Told(),
     "weak ETag": Told(),
     "gzip": Told(whole_fails=200, range_fails=200),
