@@ -12,6 +12,7 @@ hypothesis.settings.load_profile("shared")
 pytest_plugins = [
     "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself
     "tests.servers.ceph",
+    "tests.servers.faulty_origin",
     "tests.servers.fleet_host",
     "tests.servers.gunicorn",
     "tests.servers.mongod",
