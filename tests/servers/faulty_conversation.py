@@ -37,9 +37,8 @@ Kind = Literal[
     "other length",  # one byte more, with a validator of its own
     "ignores Range",  # 200 to a ranged request
     "more bytes",  # more than the Content-Length says
-    "no validator",
-    "weak validator",
 ]
+Validator = Literal["strong", "weak", "none"]
 LAST_MODIFIED = "Wed, 01 May 2024 10:00:00 GMT"
 _TRICKLE_PAUSE = 0.02  # seconds
 _CHUNK = 65536
@@ -127,8 +126,8 @@ class Conversation:
 
     def _deliver(self, received: Received, data: bytes, fault: Fault | None) -> None:
         kind = fault.kind if fault else None
-        headers = {"Content-Type": "audio/wav", "Accept-Ranges": "bytes"} | _validators(data, kind)
-        if kind != "no validator" and received.headers.get("if-none-match", "").removeprefix("W/") == headers["ETag"]:
+        headers = {"Content-Type": "audio/wav", "Accept-Ranges": "bytes"} | _validators(data, self._origin.validator)
+        if received.headers.get("if-none-match") == headers.get("ETag", ""):
             return self._send_head(304, headers, None)
         span = None if kind == "ignores Range" else _span(received.headers.get("range", ""), len(data))
         if span is None or received.method == "HEAD":
@@ -198,11 +197,11 @@ class Conversation:
             self._connection.sendall(body[start : start + _CHUNK])
 
 
-def _validators(data: bytes, kind: Kind | None) -> dict[str, str]:
-    if kind == "no validator":
+def _validators(data: bytes, validator: Validator) -> dict[str, str]:
+    if validator == "none":
         return {}
     tag = f'"{hashlib.md5(data).hexdigest()}"'
-    return {"ETag": f"W/{tag}" if kind == "weak validator" else tag, "Last-Modified": LAST_MODIFIED}
+    return {"ETag": f"W/{tag}" if validator == "weak" else tag, "Last-Modified": LAST_MODIFIED}
 
 
 def _span(header: str, length: int) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import pytest
 
-from .faulty_conversation import Conversation, Fault, Received, reset_on_close
+from .faulty_conversation import Conversation, Fault, Received, Validator, reset_on_close
 
 MAX_CONNECTIONS = 256  # at once; more wait in the listener's queue
 
@@ -28,6 +28,7 @@ class FaultyOrigin:
         recordings: what it has, by key; may be changed at any time.
         script: the faults of the next requests, one each, consumed.
         standing: the fault of all requests after them; None for a healthy origin.
+        validator: whether responses have an ETag and a Last-Modified.
         requests: what came in, in order.
     """
 
@@ -37,11 +38,13 @@ class FaultyOrigin:
         script: Iterable[Fault] = (),
         standing: Fault | None = None,
         *,
+        validator: Validator = "strong",
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.recordings = dict(recordings or {})
         self.script = list(script)
         self.standing = standing
+        self.validator = validator
         self.requests: list[Received] = []
         self._tls = tls
         self._lock = threading.Lock()
@@ -169,6 +172,7 @@ class FaultyOriginFactory(Protocol):
         script: Iterable[Fault] = (),
         standing: Fault | None = None,
         *,
+        validator: Validator = "strong",
         tls: ssl.SSLContext | None = None,
     ) -> FaultyOrigin: ...
 
@@ -183,9 +187,10 @@ def faulty_origin() -> Iterator[FaultyOriginFactory]:
         script: Iterable[Fault] = (),
         standing: Fault | None = None,
         *,
+        validator: Validator = "strong",
         tls: ssl.SSLContext | None = None,
     ) -> FaultyOrigin:
-        origins.append(FaultyOrigin(recordings, script, standing, tls=tls))
+        origins.append(FaultyOrigin(recordings, script, standing, validator=validator, tls=tls))
         return origins[-1]
 
     yield start

@@ -80,14 +80,17 @@ def test_a_script_is_consumed_one_fault_for_each_request(faulty_origin: FaultyOr
 
 
 def test_a_faulty_reply_is_faulty_as_named(faulty_origin: FaultyOriginFactory) -> None:
-    script = [Fault("wrong Content-Range"), Fault("ignores Range"), Fault("no validator"), Fault("weak validator")]
-    origin = faulty_origin({KEY: DATA}, script)
+    origin = faulty_origin({KEY: DATA}, [Fault("wrong Content-Range"), Fault("ignores Range"), Fault("more bytes")])
     wanted = {"Range": "bytes=10-19"}
 
     assert get(origin, wanted).headers["Content-Range"] == f"bytes 11-19/{len(DATA)}"
     assert get(origin, wanted).content == DATA
-    assert "ETag" not in get(origin, wanted).headers
-    assert get(origin, wanted).headers["ETag"].startswith('W/"')
+    assert get(origin, wanted).content == DATA[10:20]
+
+
+def test_an_origin_has_no_validators_or_weak_ones_where_that_is_asked(faulty_origin: FaultyOriginFactory) -> None:
+    assert get(faulty_origin({KEY: DATA}, validator="weak")).headers["ETag"].startswith('W/"')
+    assert "ETag" not in get(faulty_origin({KEY: DATA}, validator="none")).headers
 
 
 @pytest.mark.parametrize("kind", ["reset", "fin", "stall", "garbage"])

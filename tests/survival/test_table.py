@@ -1,0 +1,65 @@
+"""Each cell of the table of breaks, from storage and from a fleet host, with and without a validator."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.servers.faulty_conversation import Validator, changed
+from tests.servers.faulty_origin import FaultyOrigin
+
+from .playing import KEY, Outcome, Player, judge, system_settings
+from .render import PAGE, page
+from .table import LENGTH, Cell, cells
+
+DATA = random.Random(1).randbytes(LENGTH)
+OTHERS = {
+    "another source, same bytes": DATA,
+    "another source, other bytes of equal length": changed(DATA),
+    "another source, other length": changed(DATA) + b"\x00",
+}
+
+
+def outcome(player: Player, cell: Cell, kind: str, validator: Validator) -> Outcome:
+    script, standing = cell.faults()
+    heals = cell.behind == "the same source, healthy again"
+    source = FaultyOrigin({KEY: DATA}, script, None if heals else standing, validator=validator)
+    other = OTHERS.get(cell.behind)
+    behind = [FaultyOrigin({KEY: other}, validator=validator)] if other else []
+    settings = system_settings(source, behind) if kind == "storage" else system_settings(None, [source, *behind])
+    # From byte 100 on where a break needs a range to be seen at the first opening.
+    start = 100 if cell.phase == "before the headers" else 0
+    try:
+        heard = player.play(
+            settings,
+            f"bytes={start}-" if start else None,
+            while_waiting=source.listen if heals else lambda: None,
+        )
+        return judge(heard, DATA[start:], other and other[start:])
+    finally:
+        for origin in [source, *behind]:
+            origin.stop()
+
+
+@pytest.mark.parametrize("validator", ["strong", "weak", "none"])
+@pytest.mark.parametrize("kind", ["storage", "fleet host"])
+def test_every_break_ends_as_the_table_says(kind: str, validator: Validator) -> None:
+    player = Player()
+    table = list(cells())
+
+    with ThreadPoolExecutor(12) as threads:
+        outcomes = list(threads.map(lambda cell: outcome(player, cell, kind, validator), table))
+
+    wrong = [
+        f"{cell.kind} {cell.phase}, behind it {cell.behind}: {seen} instead of {cell.expected}"
+        for cell, seen in zip(table, outcomes, strict=True)
+        if seen != cell.expected
+    ]
+    assert wrong == []
+    assert len(table) > 200
+
+
+def test_the_page_has_the_table_of_breaks_as_it_is_run() -> None:
+    assert PAGE.read_text() == page(), "run python -m tests.survival.render"
