@@ -18,14 +18,15 @@ Outcome = Literal["whole", "whole, of the other", "cut", "404", "silently wrong"
 KEY = "2024/05/call one.wav"
 
 # Short, so that hundreds of playbacks fit into a minute, and long enough for a busy machine.
-OPTIONS = Options(connect_timeout=1.0, read_timeout=0.4, resume_attempts=3, resume_timeout=20.0, host_cooldown=0.001)
+OPTIONS = Options(connect_timeout=5.0, read_timeout=1.0, resume_attempts=3, resume_timeout=20.0, host_cooldown=0.001)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a client got: the status, the bytes, and whether the connection was broken off."""
+    """What a client got: the status, the Content-Length, the bytes, and whether the connection was broken off."""
 
     status: int
+    promised: int | None = None
     data: bytes = b""
     broken: bool = False
 
@@ -60,13 +61,15 @@ class Player:
         status = playback.decision.status
         if playback.stream is None:
             return Heard(status)
+        span = playback.decision.span
+        promised = span.length if span else playback.info.length
         chunks = []
         try:
             for chunk in playback.stream:
                 chunks.append(chunk)  # noqa: PERF402 - those before the break count
         except StreamBroken:
-            return Heard(status, b"".join(chunks), broken=True)
-        return Heard(status, b"".join(chunks))
+            return Heard(status, promised, b"".join(chunks), broken=True)
+        return Heard(status, promised, b"".join(chunks))
 
     def _sleep(self, _: float) -> None:
         self._present.while_waiting()
@@ -83,7 +86,10 @@ def judge(heard: Heard, truth: bytes, other: bytes | None = None) -> Outcome:
     if heard.status == 404:
         return "404"
     if heard.broken:  # what came before must be right, and can't have been all
-        return "cut" if len(heard.data) < len(truth) and truth.startswith(heard.data) else "silently wrong"
+        is_a_beginning = len(heard.data) < len(truth) == heard.promised and truth.startswith(heard.data)
+        return "cut" if is_a_beginning else "silently wrong"
+    if len(heard.data) != heard.promised:
+        return "silently wrong"
     digest = hashlib.sha256(heard.data).digest()
     if digest == hashlib.sha256(truth).digest():
         return "whole"

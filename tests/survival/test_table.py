@@ -49,7 +49,7 @@ def test_every_break_ends_as_the_table_says(kind: str, validator: Validator) -> 
     player = Player()
     table = list(cells())
 
-    with ThreadPoolExecutor(12) as threads:
+    with ThreadPoolExecutor(24) as threads:
         outcomes = list(threads.map(lambda cell: outcome(player, cell, kind, validator), table))
 
     wrong = [
