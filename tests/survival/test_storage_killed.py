@@ -1,0 +1,106 @@
+"""The storage server's process is killed in the middle of a download; curl is the listener, gunicorn the server."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import random
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.servers import find_program, stop, wait_until
+from tests.servers.ceph import Ceph
+from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.gunicorn import Gunicorn, GunicornFactory
+from tests.servers.moto_s3 import Bucket
+
+KEY = "2024/05/long call.wav"
+SIZE = 200_000_000
+SEEN = 20_000_000  # bytes at the client when the gateway is killed: more than all buffers on the way hold
+
+HOST = """
+import json, os
+from flask import Flask
+from cxb_recordings import InMemoryCallRepository, register
+
+app = Flask("host")
+settings = json.loads(os.environ["SYSTEM_SETTINGS"])
+calls = [{"session_id": "1", "recording_key": os.environ["KEY"], "recording_access_token": "token"}]
+register(
+    app, lambda: settings, InMemoryCallRepository(calls), require_admin=lambda view: view,
+    connect_timeout=1, read_timeout=2, resume_attempts=2, resume_timeout=5,
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def recording() -> bytes:
+    return random.Random(7).randbytes(1_000_000) * (SIZE // 1_000_000)
+
+
+def host(gunicorn: GunicornFactory, settings: Mapping[str, object]) -> Gunicorn:
+    return gunicorn(
+        HOST,
+        *("--worker-class", "gthread", "--threads", "4"),
+        environment={"SYSTEM_SETTINGS": json.dumps(settings), "KEY": KEY},
+    )
+
+
+@contextlib.contextmanager
+def download(curl: str, server: Gunicorn, target: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A curl that takes 60 MB a second, so that the end is not yet on its way when the first bytes are seen."""
+    url = f"{server.url}/api/v1/public/recordings/token"
+    command = [curl, "--silent", "--show-error", "--limit-rate", "60M", "--output", str(target), url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            wait_until(lambda: target.exists() and target.stat().st_size > SEEN, "the first bytes at curl")
+            yield process
+        finally:
+            stop(process)
+
+
+def test_a_download_goes_on_from_a_fleet_host_when_the_storage_server_is_killed(
+    request: pytest.FixtureRequest,
+    ceph: Ceph,
+    ceph_bucket: Bucket,
+    fleet_host: FleetHostFactory,
+    gunicorn: GunicornFactory,
+    recording: bytes,
+    tmp_path: Path,
+) -> None:
+    curl = find_program(request, "curl", "curl")
+    ceph_bucket.put(KEY, recording)
+    behind = fleet_host({KEY: recording}, secret="for this test only")
+    server = host(gunicorn, {"minio": ceph_bucket.settings(), "cxbcore_fleet": [behind.entry()]})
+    target = tmp_path / "call.wav"
+
+    with download(curl, server, target) as process, ceph.gateway.killed():
+        assert process.wait(timeout=60) == 0
+
+    assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(recording).digest()
+    assert behind.requests, "the storage server had sent all before it was killed: nothing was shown"
+
+
+def test_a_download_with_nothing_behind_a_killed_storage_server_is_visibly_cut(
+    request: pytest.FixtureRequest,
+    ceph: Ceph,
+    ceph_bucket: Bucket,
+    gunicorn: GunicornFactory,
+    recording: bytes,
+    tmp_path: Path,
+) -> None:
+    curl = find_program(request, "curl", "curl")
+    ceph_bucket.put(KEY, recording)
+    server = host(gunicorn, {"minio": ceph_bucket.settings()})
+    target = tmp_path / "call.wav"
+
+    with download(curl, server, target) as process, ceph.gateway.killed():
+        assert process.wait(timeout=60) == 18  # CURLE_PARTIAL_FILE
+
+    received = target.read_bytes()
+    assert SEEN < len(received) < SIZE
+    assert recording.startswith(received)
