@@ -50,6 +50,7 @@ REPLIES: dict[Kind, str] = {
 _FINAL = ("403", "404", "changed", "other length")
 _HARMLESS = ("ignores Range", "more bytes")
 _ASKED_AGAIN_AT_ONCE = ("reset", "fin", "garbage")
+_ASKED_AGAIN_LAST = ("reset", "fin", "stall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,11 @@ class Cell:
             return "whole"
         if self.behind.startswith("another source"):
             return "whole, of the other"  # nothing had been promised yet
-        again = self.behind == "the same source, healthy again" and self.phase == "before the headers"
-        # A pooled connection may have been closed meanwhile, so one that broke without a status line is made anew.
-        return "whole" if again and self.kind in _ASKED_AGAIN_AT_ONCE else "404"
+        # Without a status line: a pooled connection may have been closed meanwhile, and a new one is made. With one: a
+        # second chance after all the others.
+        asked_again = _ASKED_AGAIN_AT_ONCE if self.phase == "before the headers" else _ASKED_AGAIN_LAST
+        again = self.behind == "the same source, healthy again" and self.kind in asked_again
+        return "whole" if again else "404"
 
     def _after_the_first_byte(self) -> Outcome:
         last_byte_comes = self.kind == "trickle" and self.phase == "one byte before the end"

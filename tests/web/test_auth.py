@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask, Response, make_response
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, set_access_cookies
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.exceptions import ImATeapot
 from werkzeug.test import TestResponse
@@ -147,6 +147,7 @@ objects = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(objects | json_values, objects | json_values, st.binary(max_size=40))
 def test_no_unsigned_token_is_anything_but_401(header: object, payload: object, signature: bytes) -> None:
     assert_401(ask(APP, raw(header, payload, signature)))

@@ -190,6 +190,7 @@ assert app.test_client().get("/api/v1/recordings/s").data == b"0123456789"
 """
 
 
+@pytest.mark.parametrize("upstream", ["ceph", "fleet"], indirect=True)  # moto's server closes each connection
 def test_a_worker_that_is_forked_after_a_playback_makes_a_connection_of_its_own(
     upstream: Upstream, gunicorn: GunicornFactory
 ) -> None:

@@ -7,7 +7,7 @@ from email.message import Message
 from email.utils import collapse_rfc2231_value
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxb_recordings.web.responses import content_disposition
@@ -62,6 +62,7 @@ def test_a_file_name_of_300_characters_is_cut_and_keeps_its_ending() -> None:
         assert len(plain) <= 255
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 def test_no_key_makes_a_header_that_a_server_can_not_send(key: str) -> None:
     header = content_disposition(key, attachment=True)
