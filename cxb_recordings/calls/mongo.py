@@ -19,7 +19,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ..errors import RepositoryUnavailable, SettingsError
 from .repository import Call, require_aware, utc_now
-from .tokens import is_well_formed, mint_recording_access_token
+from .tokens import WELL_FORMED, is_well_formed, mint_recording_access_token
 
 _SESSION = "session_id"
 _TOKEN = "recording_access_token"  # the field's name  # noqa: S105  # nosec B105
@@ -27,6 +27,7 @@ _EXPIRES_AT = "recording_access_expires_at"
 _REVOKED = "recording_access_revoked"
 
 _PROJECTION = {"_id": False, "recording_key": True, "recording_url": True, _SESSION: True}
+_WITHOUT_TOKEN = {_TOKEN: {"$not": {"$regex": rf"\A{WELL_FORMED}\z"}}}  # PCRE; absent and null match, too
 _NOT_REVOKED = {_REVOKED: {"$in": [None, False]}}  # absent, null or false; whatever else stands there closes the link
 
 # Not by $type: the planner does not see that a string looked for is one, and would not use the index.
@@ -126,6 +127,13 @@ class MongoCallRepository:
             return self._update(session_id, {"$unset": {_EXPIRES_AT: ""}})
         return self._update(session_id, {"$set": {_EXPIRES_AT: expires_at}})
 
+    def sessions_without_token(self, after: str = "", limit: int = 1000) -> list[str]:
+        """See :meth:`cxb_recordings.TokenStore.sessions_without_token`."""
+        wanted = {_SESSION: {"$gt": after}} | _WITHOUT_TOKEN | _NOT_REVOKED
+        with _deadline(self._timeout):
+            found = self._primary.find(wanted, {"_id": False, _SESSION: True}).sort(_SESSION).limit(limit)
+            return list(dict.fromkeys(call[_SESSION] for call in found))
+
     def ensure_indexes(self, *, build_timeout: float = 600.0) -> None:
         """Create the indexes that the finds need, where they are not there; safe at each worker's start.
 
@@ -140,16 +148,24 @@ class MongoCallRepository:
             ValueError: `build_timeout` is not positive.
         """
         _require_positive("build_timeout", build_timeout)
-        with _deadline(self._timeout):
-            existing = self._primary.index_information().values()
-        wanted = []
-        if not any(index["key"] == [(_TOKEN, 1)] and index.get("unique") for index in existing):
-            wanted.append(_TOKEN_INDEX)
-        if not any(index["key"][0][0] == _SESSION and "partialFilterExpression" not in index for index in existing):
-            wanted.append(_SESSION_INDEX)
+        wanted = self._wanted_indexes()
         if wanted:
             with _deadline(build_timeout):
-                self._primary.create_indexes(wanted)
+                self._primary.create_indexes(list(wanted.values()))
+
+    def missing_indexes(self) -> list[str]:
+        """The fields whose index :meth:`ensure_indexes` would create: without them each find reads every call."""
+        return list(self._wanted_indexes())
+
+    def _wanted_indexes(self) -> dict[str, pymongo.IndexModel]:
+        with _deadline(self._timeout):
+            existing = self._primary.index_information().values()
+        wanted = {}
+        if not any(index["key"] == [(_TOKEN, 1)] and index.get("unique") for index in existing):
+            wanted[_TOKEN] = _TOKEN_INDEX
+        if not any(index["key"][0][0] == _SESSION and "partialFilterExpression" not in index for index in existing):
+            wanted[_SESSION] = _SESSION_INDEX
+        return wanted
 
     def _update(self, session_id: object, change: Mapping[str, Any]) -> bool:
         if not _is_session_id(session_id):

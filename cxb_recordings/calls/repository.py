@@ -45,6 +45,17 @@ class TokenStore(Protocol):
             ValueError: the datetime is naive.
         """
 
+    def sessions_without_token(self, after: str = "", limit: int = 1000) -> list[str]:
+        """The session ids of calls that have no token and are not revoked.
+
+        Args:
+            after: only ids behind this one; the last one of a batch gives the next batch.
+            limit: how many at most.
+
+        Returns:
+            The ids in ascending order, each once; empty where there are no more.
+        """
+
 
 def recording_key_from_call(call: Call) -> str | None:
     """The storage key of a call's recording.
@@ -165,6 +176,17 @@ class InMemoryCallRepository:
             else:
                 call["recording_access_expires_at"] = expires_at
             return True
+
+    def sessions_without_token(self, after: str = "", limit: int = 1000) -> list[str]:
+        """See :meth:`TokenStore.sessions_without_token`."""
+        with self._lock:
+            return sorted(
+                session_id
+                for session_id, call in self._calls.items()
+                if session_id > after
+                and not call.get("recording_access_revoked")
+                and not is_well_formed(call.get("recording_access_token"))
+            )[:limit]
 
     def _is_open(self, call: Call) -> bool:
         expires_at = call.get("recording_access_expires_at")

@@ -11,7 +11,8 @@ import secrets
 from typing import TypeGuard
 
 # RFC 3986 unreserved characters: no escape is ever needed in a path. 256 is room for links that others minted.
-_WELL_FORMED = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,256}", re.ASCII)
+WELL_FORMED = r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,256}"
+_WELL_FORMED = re.compile(WELL_FORMED, re.ASCII)
 
 
 def mint_recording_access_token() -> str:
