@@ -17,6 +17,7 @@ from .links import URL_PREFIX
 from .playback.stream import BASE_CHUNK_SIZE
 from .service import Options, RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
+from .web.cli import Registration, add_commands
 from .web.views import admin_blueprint, public_blueprint
 
 
@@ -121,6 +122,7 @@ def register(
     app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
     app.register_blueprint(public_blueprint(name, public_url_prefix, service, call_repo))
     app.extensions[name] = service
+    add_commands(app, name, Registration(service, call_repo, checks_jwt=require_admin is None))
     return service
 
 

@@ -26,6 +26,7 @@ ALLOWED = {
     "boto3": ["sources"],
     "botocore": ["sources"],
     "bson": ["calls.mongo"],
+    "click": ["web.cli"],
     "flask": ["registration", "web"],
     "flask_jwt_extended": ["web.auth"],
     "jwt": ["web.auth"],
@@ -36,7 +37,7 @@ ALLOWED = {
     "werkzeug": ["playback", "sources", "web"],
 }
 # Imported, but declared through what brings them: they are useless, or another release, without it.
-BROUGHT_BY = {"botocore": "boto3", "bson": "pymongo", "jwt": "flask-jwt-extended"}
+BROUGHT_BY = {"botocore": "boto3", "bson": "pymongo", "click": "flask", "jwt": "flask-jwt-extended"}
 
 
 def name_of(path: Path) -> str:

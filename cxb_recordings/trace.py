@@ -1,0 +1,158 @@
+"""One recording through every step: the call, its key, storage, each fleet host. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from .calls.repository import Call, CallRepository, recording_key_from_call
+from .calls.tokens import is_well_formed
+from .doctor import host_failure, live_settings, probe_fleet, probe_storage
+from .errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
+from .findings import Finding, unreachable, what
+from .links import crm_url_problem
+from .playback.byte_range import RangeRequest
+from .playback.source import RecordingSource, key_is_askable
+from .service import RecordingService
+from .settings import SystemSettings
+from .storage_urls import extract_s3_key_from_url
+
+
+def trace_session(service: RecordingService, call_repo: CallRepository, session_id: str) -> list[Finding]:
+    """Follow the recording that the admin route would play.
+
+    Returns:
+        The findings in the order of the steps.
+    """
+    remedy = "look whether results ingestion stored the call, and under this very id"
+    return list(
+        _trace(service, lambda: call_repo.find_by_session_id(session_id), "no call has this session id", remedy)
+    )
+
+
+def trace_token(service: RecordingService, call_repo: CallRepository, token: str) -> list[Finding]:
+    """Follow the recording that the public link with `token` would play; the token is in no finding.
+
+    Returns:
+        The findings in the order of the steps.
+    """
+    if not is_well_formed(token):
+        seen = "the token is malformed: it never reaches the repository"
+        return [Finding("failure", "call", seen, "look whether the link was clipped or quoted on its way")]
+    remedy = "look whether the link is whole; trace the call by --session-id, and give it a link with `rotate`"
+    seen = "the token opens no call: it is unknown, revoked or expired"
+    return list(_trace(service, lambda: call_repo.find_by_access_token(token), seen, remedy))
+
+
+def _trace(service: RecordingService, find: Callable[[], Call | None], absent: str, remedy: str) -> Iterator[Finding]:
+    try:
+        call = find()
+    except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
+        remedy = "look whether the database runs and lets this process in (`flask recordings doctor`)"
+        yield Finding("failure", "call", f"the repository raised {what(exc)}", remedy)
+        return
+    if call is None:
+        yield Finding("failure", "call", absent, remedy)
+        return
+    yield Finding("ok", "call", f"session id {call.get('session_id')!r}")
+    key = recording_key_from_call(call)
+    settings, findings = live_settings(service)
+    yield from findings
+    yield from _check_key(call, key)
+    if key is not None and settings is not None and key_is_askable(key):
+        yield from _check_sources(service, settings, key, call)
+    yield from _check_stored_url(call, settings)
+
+
+def _check_key(call: Call, key: str | None) -> Iterator[Finding]:
+    if key is None:
+        seen = "the call has neither a recording_key nor a recording_url whose path ends in one"
+        yield Finding("failure", "key", seen, "store the recording_key with the call")
+        return
+    field = "recording_key" if call.get("recording_key") == key else "recording_url"
+    if not key_is_askable(key):
+        seen = f"{field} gives {key!r}, which no store can have"
+        yield Finding("failure", "key", seen, "store the recording_key as it is in storage")
+        return
+    yield Finding("ok", "key", f"{key!r} from {field}")
+
+
+def _check_sources(service: RecordingService, settings: SystemSettings, key: str, call: Call) -> Iterator[Finding]:
+    findings = []
+    if settings.storage is None:
+        fields = ", ".join(fault.field for fault in settings.faults if not fault.field.startswith("cxbcore_"))
+        remedy = "`flask recordings doctor` names what is missing"
+        seen = f"skipped: not configured{f' (see {fields})' if fields else ''}"
+        findings.append(Finding("failure" if fields else "ok", "storage", seen, remedy if fields else ""))
+    else:
+        probe = probe_storage(settings.storage, service.options)
+        endpoint = settings.storage.endpoint_url
+
+        def storage_failure(exc: SourceUnavailable) -> Finding:
+            if not exc.responded:
+                return unreachable("storage", endpoint, exc)
+            remedy = "`flask recordings doctor` looks at credentials, bucket, clock and region"
+            return Finding("failure", "storage", exc.reason, remedy, http_status=exc.status)
+
+        findings.append(_ask(probe.source, key, storage_failure))
+    for host, asked in zip(settings.fleet, probe_fleet(settings, service.options), strict=True):
+        has_secret = host.secret is not None
+
+        def failure(exc: SourceUnavailable, name: str = asked.name, has_secret: bool = has_secret) -> Finding:
+            return host_failure(name, exc, has_secret=has_secret)
+
+        findings.append(_ask(asked, key, failure))
+    yield from findings
+    yield _verdict(findings, settings, key, call)
+
+
+def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable], Finding]) -> Finding:
+    """Ask for the first byte as playback does: a HEAD would not tell why it was refused."""
+    began = time.monotonic()
+    try:
+        opened = source.open(key, RangeRequest(0, 0))
+    except RecordingMissing as exc:
+        return Finding("ok", source.name, str(exc), http_status=404, seconds=time.monotonic() - began)
+    except RangeNotSatisfiable as exc:
+        seconds = time.monotonic() - began
+        if exc.length:
+            seen = "it refuses the first byte of a recording that has some"
+            return Finding("failure", source.name, seen, "look at the source's log", 416, seconds, exc.length)
+        remedy = "the recording is empty there: look at how it was uploaded"
+        return Finding("warning", source.name, "has it, without a single byte", remedy, 416, seconds, exc.length)
+    except SourceUnavailable as exc:
+        return failure(exc)
+    opened.body.close()
+    seconds = time.monotonic() - began
+    if opened.span is None:
+        remedy = "a proxy in front of it may drop Range: seeking reads from the beginning"
+        return Finding("warning", source.name, "has it, and ignores ranges", remedy, 200, seconds, opened.info.length)
+    return Finding("ok", source.name, "has it", "", 206, seconds, opened.info.length)
+
+
+def _verdict(findings: list[Finding], settings: SystemSettings, key: str, call: Call) -> Finding:
+    having = next((finding.check for finding in findings if finding.http_status in (200, 206, 416)), None)
+    if having is not None:
+        return Finding("ok", "recording", f"it plays, from {having}")
+    seen = "no source has it"
+    if any(finding.status == "failure" for finding in findings):
+        return Finding("failure", "recording", "no source that answers has it", "mend the sources that failed first")
+    if not settings.fleet and settings.storage is None:
+        seen = "there is no source at all"
+    remedy = "look whether the upload finished, and under which key"
+    in_url = extract_s3_key_from_url(call.get("recording_url"))
+    if in_url is not None and in_url != key:
+        remedy = "the recording_url's whole path names another key: store that as the recording_key"
+    return Finding("failure", "recording", seen, remedy)
+
+
+def _check_stored_url(call: Call, settings: SystemSettings | None) -> Iterator[Finding]:
+    url = call.get("recording_url")
+    if url is None:
+        return
+    problem = crm_url_problem(url, settings)
+    if problem is None:
+        yield Finding("ok", "stored recording_url", "nothing speaks against sending it to a CRM")
+        return
+    remedy = "send the CRM the link that `flask recordings link` prints"
+    yield Finding("warning", "stored recording_url", f"must not go to a CRM: {problem}", remedy)

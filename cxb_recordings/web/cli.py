@@ -1,0 +1,243 @@
+"""``flask recordings …``: the operator's commands. What they look at lives in ``doctor`` and ``trace``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import wraps
+from typing import Any, cast
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from ..calls.repository import CallRepository, TokenStore
+from ..doctor import diagnose
+from ..findings import Finding, what, worst_first
+from ..service import RecordingService
+from ..trace import trace_session, trace_token
+
+_logger = logging.getLogger(__name__)
+
+_COLOURS = {"failure": "red", "warning": "yellow", "ok": "green"}
+_STORE_METHODS = ("ensure_token", "rotate", "revoke", "sessions_without_token")
+_SHORTEST_HMAC_KEY = 32  # bytes: RFC 7518 §3.2, for HS256
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the commands need of one call of ``register``.
+
+    Attributes:
+        service: the recording service.
+        call_repo: the host's repository.
+        checks_jwt: whether the admin route has the default decorator.
+    """
+
+    service: RecordingService
+    call_repo: CallRepository
+    checks_jwt: bool
+
+
+class RecordingsGroup(click.Group):
+    """The commands of one app, for each of its registrations."""
+
+    def __init__(self) -> None:
+        """Without a registration yet."""
+        super().__init__("recordings", help="Look after call recordings and their links.")
+        self.registrations: dict[str, Registration] = {}
+        for command in (doctor, trace, link, rotate, revoke, backfill):
+            self.add_command(command)
+
+
+def add_commands(app: Flask, name: str, registration: Registration) -> None:
+    """Add a registration to the app's ``flask recordings``; a command of the host's own under that name stays."""
+    group = app.cli.commands.get("recordings")
+    if group is None:
+        group = RecordingsGroup()
+        app.cli.add_command(group)
+    if isinstance(group, RecordingsGroup):
+        group.registrations[name] = registration
+    else:
+        _logger.warning("flask recordings is a command of the host's own: doctor and trace are not added")
+
+
+def _find_registration(ctx: click.Context, _: click.Parameter, name: str | None) -> Registration:
+    assert ctx.parent is not None  # noqa: S101 - the commands exist in the group only
+    registrations = cast(RecordingsGroup, ctx.parent.command).registrations
+    if name is None and len(registrations) == 1:
+        return next(iter(registrations.values()))
+    if name is None or name not in registrations:
+        raise click.BadParameter(f"this app has {', '.join(sorted(registrations))}: choose one with --name")
+    return registrations[name]
+
+
+def _command(function: Callable[..., None]) -> click.Command:
+    """Make a command that knows its registration, works in the app's context, and fails without a traceback."""
+
+    @wraps(function)
+    def guarded(**arguments: Any) -> None:
+        try:
+            function(**arguments)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as exc:
+            # Only the type: the text of a host's exception may hold a secret.
+            raise click.ClickException(what(exc)) from exc
+
+    named = click.option("--name", "registration", callback=_find_registration, help="Which registration of the app.")
+    return click.command()(named(with_appcontext(guarded)))
+
+
+@_command
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def doctor(registration: Registration, as_json: bool) -> None:
+    """Look for what is wrong with settings, storage, fleet, repository and JWT.
+
+    Exit status 1 where there is a failure.
+    """
+    findings = diagnose(registration.service, registration.call_repo)
+    if registration.checks_jwt:
+        findings += check_jwt(current_app)
+    _show(findings, as_json=as_json)
+
+
+@_command
+@click.option("--session-id", help="Of the call, as on the admin route.")
+@click.option("--token", help="Of the call's public link.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def trace(registration: Registration, session_id: str | None, token: str | None, as_json: bool) -> None:
+    """Follow one recording through call, key, storage and each fleet host, without downloading it.
+
+    Exit status 1 where there is a failure.
+    """
+    if (session_id is None) == (token is None):
+        raise click.UsageError("either --session-id or --token is needed")
+    service, call_repo = registration.service, registration.call_repo
+    if token is not None:
+        _show(trace_token(service, call_repo, token), as_json=as_json)
+    elif session_id is not None:
+        _show(trace_session(service, call_repo, session_id), as_json=as_json)
+
+
+@_command
+@click.argument("session_id")
+@click.option("--host", required=True, help="The public host name, with a port where that is not the usual one.")
+@click.option("--scheme", type=click.Choice(["https", "http"]), default="https", show_default=True)
+def link(registration: Registration, session_id: str, host: str, scheme: str) -> None:
+    """Print a call's public link; a call without a token gets one."""
+    service = registration.service
+    try:
+        service.build_public_recording_url(host, "probe", scheme=scheme)  # before a token is minted for nothing
+    except ValueError as exc:
+        raise click.BadParameter(str(exc)) from exc
+    token = _token_store(registration).ensure_token(session_id)
+    if token is None:
+        raise click.ClickException("no such call, or its link is revoked: `flask recordings rotate` makes a new one")
+    click.echo(service.build_public_recording_url(host, token, scheme=scheme))
+
+
+@_command
+@click.argument("session_id")
+def rotate(registration: Registration, session_id: str) -> None:
+    """Give a call a new token: the old link is closed at once, a revoked one opens anew."""
+    if _token_store(registration).rotate(session_id) is None:
+        raise click.ClickException("no such call")
+    click.echo("The call has a new token; `flask recordings link` prints the link.")
+
+
+@_command
+@click.argument("session_id")
+def revoke(registration: Registration, session_id: str) -> None:
+    """Close a call's public link until `rotate`."""
+    if not _token_store(registration).revoke(session_id):
+        raise click.ClickException("no such call")
+    click.echo("The call's public link is closed.")
+
+
+@_command
+@click.option("--batch", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Calls in a query.")
+@click.option("--after", default="", help="Go on behind this session id, where an earlier run ended.")
+def backfill(registration: Registration, batch: int, after: str) -> None:
+    """Give a token to every call that has none and is not revoked. Safe to end and to repeat."""
+    store = _token_store(registration)
+    given, last = 0, after
+
+    def sessions() -> Iterator[str]:
+        behind = after
+        while found := store.sessions_without_token(behind, batch):
+            yield from found
+            behind = found[-1]
+
+    try:
+        with click.progressbar(sessions(), label="Calls given a token", show_pos=True) as bar:
+            for session_id in bar:
+                given += store.ensure_token(session_id) is not None
+                last = session_id
+    except BaseException:
+        click.echo(f"Ended after {given} calls; go on with --after {last!r}.", err=True)
+        raise
+    click.echo(f"{given} calls were given a token.")
+
+
+def check_jwt(app: Flask) -> Iterator[Finding]:
+    """Whether the default admin decorator can check a token at all."""
+    algorithm = app.config.get("JWT_ALGORITHM", "HS256")
+    if not algorithm.startswith("HS"):
+        if app.config.get("JWT_PUBLIC_KEY"):
+            yield Finding("ok", "JWT", f"JWT_PUBLIC_KEY is there, for {algorithm}")
+        else:
+            remedy = "set JWT_PUBLIC_KEY in the app's configuration"
+            yield Finding("failure", "JWT", f"no key for {algorithm}: the admin route answers 503", remedy)
+        return
+    key = app.config.get("JWT_SECRET_KEY") or app.secret_key
+    if not key:
+        remedy = "set JWT_SECRET_KEY in the app's configuration"
+        yield Finding("failure", "JWT", "no JWT_SECRET_KEY: the admin route answers 503", remedy)
+    elif len(key) < _SHORTEST_HMAC_KEY:
+        seen = f"the key has {len(key)} bytes: who guesses it is an administrator"
+        yield Finding(
+            "warning", "JWT", seen, f"{_SHORTEST_HMAC_KEY} random bytes at least, such as secrets.token_hex()"
+        )
+    else:
+        yield Finding("ok", "JWT", f"a key is there, for {algorithm}")
+
+
+def _token_store(registration: Registration) -> TokenStore:
+    store = registration.call_repo
+    lacking = [name for name in _STORE_METHODS if not callable(getattr(store, name, None))]
+    if lacking:
+        needs = "a TokenStore, such as MongoCallRepository, is needed"
+        raise click.ClickException(f"{type(store).__name__} has no {', '.join(lacking)}: {needs}")
+    return cast(TokenStore, store)
+
+
+def _show(findings: list[Finding], *, as_json: bool) -> None:
+    """Print findings, worst first, and end with status 1 where there is a failure."""
+    findings = worst_first(findings)
+    if as_json:
+        shown = [
+            {field: value for field, value in asdict(finding).items() if value not in (None, "")}
+            for finding in findings
+        ]
+        click.echo(json.dumps({"status": findings[0].status, "findings": shown}, indent=2))
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+    if findings[0].status == "failure":
+        click.get_current_context().exit(1)
+
+
+def _line(finding: Finding) -> str:
+    # click takes the colour away where the output is no terminal.
+    facts = [
+        f"status {finding.http_status}" if finding.http_status is not None else "",
+        f"{finding.seconds * 1000:.0f} ms" if finding.seconds is not None else "",
+        f"{finding.length} bytes" if finding.length is not None else "",
+    ]
+    shown = ", ".join(fact for fact in facts if fact)
+    line = f"{click.style(f'{finding.status:7}', fg=_COLOURS[finding.status])}  {finding.check}: {finding.seen}"
+    line += f" ({shown})" if shown else ""
+    return f"{line}\n         -> {finding.remedy}" if finding.remedy else line
