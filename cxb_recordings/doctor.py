@@ -167,7 +167,7 @@ def _check_refusal(probe: StorageProbe, seen: str) -> Iterator[Finding]:
         "failure",
         "storage permission",
         f"{seen} for a key that can't exist, and for a listing: absence is hidden, or all of the bucket is closed",
-        "allow s3:ListBucket (and s3:GetObject): without it a missing recording looks like a failing store",
+        "allow s3:ListBucket and s3:GetObject; trace a recording that is surely there to tell the two apart",
     )
 
 

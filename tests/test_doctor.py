@@ -2,157 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask_jwt_extended import JWTManager
 
-from cxb_recordings import CallRepository, InMemoryCallRepository, MongoCallRepository, MongoSettingsProvider, register
+from cxb_recordings import MongoCallRepository, MongoSettingsProvider
+from tests.commands import SECRET, Healthy, bucket, doctor, healthy, trace
 from tests.servers import free_port
 from tests.servers.ceph import Ceph
 from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.mongod import MongodFactory
 from tests.servers.moto_s3 import Bucket
+from tests.servers.store_stand_in import error, store
 
-KEY = "2024/05/call one.wav"
-AUDIO = bytes(range(256)) * 64
-SECRET = "the-fleet-secret-of-this-test"
-TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
-CALL = {"session_id": "s-1", "recording_key": KEY, "recording_access_token": TOKEN}
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a command printed as JSON, and its exit status."""
-
-    exit_code: int
-    output: str
-    findings: list[dict[str, Any]]
-
-    @property
-    def first(self) -> dict[str, Any]:
-        return self.findings[0]
-
-    def of(self, check: str) -> dict[str, Any]:
-        return next(finding for finding in self.findings if finding["check"] == check)
-
-
-Run = Callable[..., Report]
-
-
-def run(settings: object, *arguments: str, calls: CallRepository | None = None, **options: Any) -> Report:
-    """Run ``flask recordings …`` on an app of its own."""
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "k" * 64
-    JWTManager(app)
-    provider: Any = settings if callable(settings) else lambda: settings
-    patience = {"connect_timeout": 1.0, "read_timeout": 5.0}
-    register(app, provider, calls or InMemoryCallRepository([CALL]), **(patience | options))
-    result = app.test_cli_runner().invoke(args=["recordings", *arguments, "--json"])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    for hidden in (SECRET, TOKEN, "X-Amz-Signature", "k" * 64):
-        assert hidden not in result.output
-    return Report(result.exit_code, result.output, json.loads(result.stdout)["findings"])
-
-
-def doctor(settings: object, **options: Any) -> Report:
-    return run(settings, "doctor", **options)
-
-
-def trace(settings: object, *arguments: str, **options: Any) -> Report:
-    return run(settings, "trace", *(arguments or ("--session-id", "s-1")), **options)
-
-
-@pytest.fixture
-def bucket(ceph_bucket: Bucket) -> Bucket:
-    ceph_bucket.put(KEY, AUDIO)
-    return ceph_bucket
-
-
-class Healthy:
-    """Settings that work, and what they are made of."""
-
-    def __init__(self, bucket: Bucket, fleet_host: FleetHostFactory) -> None:
-        self.bucket = bucket
-        self.host = fleet_host({KEY: AUDIO}, secret=SECRET)
-
-    def settings(self, **changes: object) -> dict[str, object]:
-        healthy = {
-            "minio": self.bucket.settings(),
-            "cxbcore_fleet": [self.host.url],
-            "cxbcore_secret": SECRET,
-        }
-        return healthy | changes
-
-
-@pytest.fixture
-def healthy(bucket: Bucket, fleet_host: FleetHostFactory) -> Healthy:
-    return Healthy(bucket, fleet_host)
-
-
-class Store(ThreadingHTTPServer):
-    """A store that gives one answer to everything, but for the targets that `others` knows by a part of them."""
-
-    daemon_threads = True
-    status: int
-    headers: Mapping[str, str]
-    body: str
-    others: Mapping[str, tuple[int, str]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Store
-
-    def do_GET(self) -> None:
-        others = [reply for part, reply in self.server.others.items() if part in self.path]
-        status, body = (*others, (self.server.status, self.server.body))[0]
-        self.send_response_only(status)
-        if "Date" not in self.server.headers:
-            self.send_header("Date", self.date_time_string())
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def store(
-    status: int, body: str, others: Mapping[str, tuple[int, str]] | None = None, **headers: str
-) -> Iterator[dict[str, str]]:
-    """The ``minio`` settings of a store that answers so; underscores in header names stand for hyphens."""
-    server = Store(("127.0.0.1", 0), _Handler)
-    server.status, server.body, server.others = status, body, others or {}
-    server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield {
-            "endpoint": f"http://127.0.0.1:{server.server_port}",
-            "access_key": "key",
-            "secret_key": "storage-secret",
-            "bucket": "recordings",
-        }
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
-
-
-def error(code: str, extra: str = "") -> str:
-    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message>{extra}</Error>"
+__all__ = ["bucket", "healthy"]  # fixtures
 
 
 def test_where_all_is_well_the_doctor_finds_no_failure(healthy: Healthy) -> None:
@@ -169,23 +34,6 @@ def test_where_all_is_well_the_doctor_finds_no_failure(healthy: Healthy) -> None
 
 
 # --- The rows of the table of symptoms
-
-
-def test_public_link_404_the_token_matches_no_call(healthy: Healthy) -> None:
-    report = trace(healthy.settings(), "--token", "another-token")
-
-    assert (report.exit_code, report.first["status"], report.first["check"]) == (1, "failure", "call")
-    assert "unknown, revoked or expired" in report.first["seen"]
-    assert "another-token" not in report.output
-
-
-def test_public_link_404_the_call_has_neither_key_nor_url(healthy: Healthy) -> None:
-    calls = InMemoryCallRepository([{"session_id": "s-1", "recording_access_token": TOKEN}])
-
-    report = trace(healthy.settings(), "--token", TOKEN, calls=calls)
-
-    assert (report.exit_code, report.first["check"]) == (1, "key")
-    assert "neither a recording_key nor a recording_url" in report.first["seen"]
 
 
 @pytest.mark.parametrize("field", ["endpoint", "access_key", "secret_key", "bucket"])
@@ -223,17 +71,6 @@ def test_fleet_never_hit_no_secret_is_configured(healthy: Healthy) -> None:
     assert report.first["seen"] == "status 403: it wants a secret, and none is configured"
 
 
-def test_access_denied_at_a_crm_the_call_has_a_signed_url(healthy: Healthy) -> None:
-    url = f"https://b.nyc3.digitaloceanspaces.com/{KEY}?X-Amz-Signature=abc&X-Amz-Expires=60"
-    calls = InMemoryCallRepository([CALL | {"recording_url": url}])
-
-    report = trace(healthy.settings(), calls=calls)
-
-    assert (report.exit_code, report.first["status"], report.first["check"]) == (0, "warning", "stored recording_url")
-    assert "must not go to a CRM: it is a signed storage URL" in report.first["seen"]
-    assert "flask recordings link" in report.first["remedy"]
-
-
 @pytest.mark.parametrize(
     ("status", "code", "extra", "headers"),
     [
@@ -242,7 +79,7 @@ def test_access_denied_at_a_crm_the_call_has_a_signed_url(healthy: Healthy) -> N
     ],
 )
 def test_wrong_region_the_store_names_another(status: int, code: str, extra: str, headers: dict[str, str]) -> None:
-    with store(status, error(code, extra), **headers) as minio:
+    with store(status, error(code, extra), None, **headers) as minio:
         report = doctor({"minio": minio})
 
     assert (report.exit_code, report.first["check"]) == (1, "storage region")
@@ -389,6 +226,12 @@ def test_a_settings_provider_that_raises_is_a_finding_without_its_text(healthy: 
         assert report.first["seen"] == "the provider raised LookupError"
 
 
+def test_a_port_that_nothing_listens_on_is_a_finding() -> None:
+    report = doctor({"cxbcore_fleet": [f"http://127.0.0.1:{free_port()}"]})
+
+    assert "Connection refused" in report.first["seen"]
+
+
 # --- MongoDB
 
 
@@ -418,42 +261,3 @@ def test_missing_indexes_are_named_until_they_are_there(healthy: Healthy, mongo_
     assert before.of("repository indexes")["status"] == "warning"
     assert "recording_access_token, session_id" in before.of("repository indexes")["seen"]
     assert after.of("repository indexes")["status"] == "ok"
-
-
-# --- What trace tells of a recording that is there, or nowhere
-
-
-def test_a_trace_tells_status_time_and_size_of_each_source_and_downloads_nothing(healthy: Healthy) -> None:
-    report = trace(healthy.settings(), "--token", TOKEN)
-
-    assert report.exit_code == 0
-    for source in ("storage", healthy.host.url):
-        finding = report.of(source)
-        assert (finding["http_status"], finding["length"]) == (206, len(AUDIO))
-        assert finding["seconds"] > 0
-    assert report.of("recording")["seen"] == "it plays, from storage"
-    assert [request.headers["Range"] for request in healthy.host.requests] == ["bytes=0-0"]
-
-
-def test_a_recording_that_nobody_has_is_told_with_every_source_that_was_asked(healthy: Healthy) -> None:
-    url = f"{healthy.bucket.server.endpoint}/{healthy.bucket.name}/2024/05/gone.wav"
-    calls = InMemoryCallRepository([{"session_id": "s-1", "recording_url": url}])
-
-    report = trace(healthy.settings(), calls=calls)
-
-    assert (report.exit_code, report.first["check"], report.first["seen"]) == (1, "recording", "no source has it")
-    assert "whole path names another key" in report.first["remedy"]
-    assert report.of("storage")["http_status"] == report.of(healthy.host.url)["http_status"] == 404
-
-
-def test_an_unknown_session_id_and_a_malformed_token_are_told() -> None:
-    unknown, malformed = trace({}, "--session-id", "s-2"), trace({}, "--token", "a token/")
-
-    assert unknown.first["seen"] == "no call has this session id"
-    assert "malformed" in malformed.first["seen"]
-
-
-def test_a_port_that_nothing_listens_on_is_a_finding() -> None:
-    report = doctor({"cxbcore_fleet": [f"http://127.0.0.1:{free_port()}"]})
-
-    assert "Connection refused" in report.first["seen"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import wraps
@@ -177,7 +178,7 @@ def backfill(registration: Registration, batch: int, after: str) -> None:
                 given += store.ensure_token(session_id) is not None
                 last = session_id
     except BaseException:
-        click.echo(f"Ended after {given} calls; go on with --after {last!r}.", err=True)
+        click.echo(f"Ended after {given} calls; go on with --after {shlex.quote(last)}", err=True)
         raise
     click.echo(f"{given} calls were given a token.")
 

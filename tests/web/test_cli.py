@@ -34,7 +34,7 @@ class Broken(FinderOnly):
     def find_by_session_id(self, session_id: str) -> None:
         raise LookupError(TOKEN)
 
-    def ensure_token(self, session_id: str) -> None:
+    def ensure_token(self, *arguments: object) -> None:
         raise LookupError(TOKEN)
 
     rotate = revoke = sessions_without_token = ensure_token
