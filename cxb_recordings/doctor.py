@@ -9,9 +9,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from .calls.repository import CallRepository, utc_now
 from .calls.tokens import mint_recording_access_token
+from .endpoints import StorageHost
 from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from .findings import Finding, Status, unreachable, what
 from .playback.byte_range import RangeRequest
@@ -119,18 +121,23 @@ def check_clock(reply: StoreReply, now: datetime) -> Iterator[Finding]:
 
 
 def check_region(reply: StoreReply, storage: StorageSettings) -> Iterator[Finding]:
-    """Whether the region that is signed for is the one that the store names."""
+    """Whether the region that is signed for is the one that the store names, and that the endpoint implies."""
     refused = reply.code in _REGION_CODES or reply.status == 301
+    implied = StorageHost.parse(urlsplit(storage.endpoint_url).hostname or "").region
+    signed = f"{storage.region} is signed for"
     if reply.region is not None and reply.region != storage.region:
-        seen = f"{storage.region} is signed for, the store names {reply.region}"
         remedy = f'set minio.region to "{reply.region}", or minio.endpoint to that region\'s'
-        yield Finding("warning" if reply.status in (200, 206, 404) else "failure", "storage region", seen, remedy)
+        status: Status = "warning" if reply.status in (200, 206, 404) else "failure"
+        yield Finding(status, "storage region", f"{signed}, the store names {reply.region}", remedy)
     elif refused:
-        seen = f"status {reply.status} {reply.code}: {storage.region} is not the bucket's region"
+        seen = f"status {reply.status} {reply.code}: {signed}, which is not the bucket's region"
         yield Finding("failure", "storage region", seen, "set minio.region to the bucket's, minio.endpoint likewise")
+    elif implied not in (None, storage.region):
+        remedy = "leave minio.region away, so that it is inferred, or correct minio.endpoint"
+        yield Finding("warning", "storage region", f"{signed}, the endpoint implies {implied}", remedy)
     else:
-        told = "the store names it, too" if reply.region else "the store names none, and accepts it"
-        yield Finding("ok", "storage region", f"{storage.region}: {told}")
+        told = "the store names it, too" if reply.region else "the store names no other"
+        yield Finding("ok", "storage region", f"{signed}, {told}")
 
 
 def _check_bucket(probe: StorageProbe, reply: StoreReply, storage: StorageSettings) -> Iterator[Finding]:

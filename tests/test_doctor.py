@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from cxb_recordings import MongoCallRepository, MongoSettingsProvider
+from cxb_recordings.doctor import check_region
+from cxb_recordings.settings import StorageSettings
+from cxb_recordings.sources.probes import StoreReply
 from tests.commands import SECRET, Healthy, bucket, doctor, healthy, trace
 from tests.servers import free_port
 from tests.servers.ceph import Ceph
@@ -92,6 +95,14 @@ def test_a_region_that_the_store_does_not_insist_on_is_a_warning() -> None:
         report = doctor({"minio": minio | {"region": "nyc3"}, "cxbcore_fleet": []})
 
     assert report.of("storage region")["status"] == "warning"
+
+
+def test_a_region_that_contradicts_a_spaces_endpoint_is_a_warning() -> None:
+    storage = StorageSettings("https://nyc3.digitaloceanspaces.com", "us-east-1", "recordings", "key", "secret")
+
+    [finding] = check_region(StoreReply(404, "NoSuchKey", None, None), storage)
+
+    assert (finding.status, finding.seen) == ("warning", "us-east-1 is signed for, the endpoint implies nyc3")
 
 
 # --- More that goes wrong

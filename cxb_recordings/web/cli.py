@@ -234,7 +234,9 @@ def _show(findings: list[Finding], *, as_json: bool) -> None:
 def _line(finding: Finding) -> str:
     # click takes the colour away where the output is no terminal.
     facts = [
-        f"status {finding.http_status}" if finding.http_status is not None else "",
+        f"status {finding.http_status}"
+        if finding.http_status and f"status {finding.http_status}" not in finding.seen
+        else "",
         f"{finding.seconds * 1000:.0f} ms" if finding.seconds is not None else "",
         f"{finding.length} bytes" if finding.length is not None else "",
     ]
