@@ -43,8 +43,7 @@ def run(settings: object, *arguments: str, calls: CallRepository | None = None, 
     app.config["JWT_SECRET_KEY"] = "k" * 64
     JWTManager(app)
     provider: Any = settings if callable(settings) else lambda: settings
-    patience = {"connect_timeout": 1.0, "read_timeout": 5.0}
-    register(app, provider, calls or InMemoryCallRepository([CALL]), **(patience | options))
+    register(app, provider, calls or InMemoryCallRepository([CALL]), **options)
     result = app.test_cli_runner().invoke(args=["recordings", *arguments, "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     for hidden in (SECRET, TOKEN, "X-Amz-Signature", "k" * 64):

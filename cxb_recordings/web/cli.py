@@ -66,8 +66,8 @@ def add_commands(app: Flask, name: str, registration: Registration) -> None:
 
 
 def _find_registration(ctx: click.Context, _: click.Parameter, name: str | None) -> Registration:
-    assert ctx.parent is not None  # noqa: S101 - the commands exist in the group only
-    registrations = cast(RecordingsGroup, ctx.parent.command).registrations
+    group = cast(click.Context, ctx.parent).command  # the commands exist in the group only
+    registrations = cast(RecordingsGroup, group).registrations
     if name is None and len(registrations) == 1:
         return next(iter(registrations.values()))
     if name is None or name not in registrations:
@@ -233,10 +233,9 @@ def _show(findings: list[Finding], *, as_json: bool) -> None:
 
 def _line(finding: Finding) -> str:
     # click takes the colour away where the output is no terminal.
+    status = f"status {finding.http_status}" if finding.http_status else ""
     facts = [
-        f"status {finding.http_status}"
-        if finding.http_status and f"status {finding.http_status}" not in finding.seen
-        else "",
+        status if status not in finding.seen else "",
         f"{finding.seconds * 1000:.0f} ms" if finding.seconds is not None else "",
         f"{finding.length} bytes" if finding.length is not None else "",
     ]
