@@ -1,4 +1,4 @@
-"""The host application that the clients talk to, and the recordings behind it: real audio, in storage and on a fleet host.
+"""The host application that the clients talk to, and its recordings: real audio, in storage and on a fleet host.
 
 The application logs each request for a recording, so that a test sees what a client asked.
 """

@@ -19,7 +19,7 @@ in_each_format = pytest.mark.parametrize("ending", ["wav", "mp3", "ogg", "m4a"])
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
