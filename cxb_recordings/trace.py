@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from .calls.repository import Call, CallRepository, recording_key_from_call
 from .calls.tokens import is_well_formed
@@ -70,6 +71,10 @@ def _check_key(call: Call, key: str | None) -> Iterator[Finding]:
         yield Finding("failure", "key", seen, "store the recording_key with the call")
         return
     field = "recording_key" if call.get("recording_key") == key else "recording_url"
+    if "://" in key:  # not shown: it may be signed
+        seen = f"{field} gives a URL in place of a key"
+        yield Finding("failure", "key", seen, "store the recording_key as it is in storage: without scheme and host")
+        return
     if not key_is_askable(key):
         seen = f"{field} gives {key!r}, which no store can have"
         yield Finding("failure", "key", seen, "store the recording_key as it is in storage")
@@ -121,7 +126,7 @@ def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable
         remedy = "the recording is empty there: look at how it was uploaded"
         return Finding("warning", source.name, "has it, without a single byte", remedy, 416, seconds, exc.length)
     except SourceUnavailable as exc:
-        return failure(exc)
+        return replace(failure(exc), seconds=time.monotonic() - began)
     opened.body.close()
     seconds = time.monotonic() - began
     if opened.span is None:

@@ -272,3 +272,10 @@ def test_missing_indexes_are_named_until_they_are_there(healthy: Healthy, mongo_
     assert before.of("repository indexes")["status"] == "warning"
     assert "recording_access_token, session_id" in before.of("repository indexes")["seen"]
     assert after.of("repository indexes")["status"] == "ok"
+
+
+def test_what_a_store_says_moves_no_terminal() -> None:
+    with store(400, error("Odd&#x9b;31m"), None, x_amz_bucket_region="fra1\x1b[31m") as minio:
+        report = doctor({"minio": minio})
+
+    assert report.first["seen"] == "status 400 for a key that can't exist"

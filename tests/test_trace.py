@@ -64,3 +64,19 @@ def test_an_unknown_session_id_and_a_malformed_token_are_told() -> None:
 
     assert unknown.first["seen"] == "no call has this session id"
     assert "malformed" in malformed.first["seen"]
+
+
+def test_a_signed_url_in_place_of_the_key_is_told_and_not_shown(healthy: Healthy) -> None:
+    url = f"https://b.nyc3.digitaloceanspaces.com/{KEY}?X-Amz-Signature=abc"
+    report = trace(healthy.settings(), calls=InMemoryCallRepository([CALL | {"recording_key": url}]))
+
+    assert (report.exit_code, report.first["check"]) == (1, "key")
+    assert report.first["seen"] == "recording_key gives a URL in place of a key"
+    assert "X-Amz" not in report.output
+
+
+def test_a_source_that_fails_is_shown_with_its_status_and_time(healthy: Healthy) -> None:
+    report = trace(healthy.settings(cxbcore_secret="another"))
+
+    assert report.of(healthy.host.url)["http_status"] == 403
+    assert report.of(healthy.host.url)["seconds"] > 0

@@ -5,6 +5,7 @@ What a reply means for an operator is not decided here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from ..settings import StorageSettings, SystemSettings
 from .fleet import FleetHost, make_session
 from .object_storage import ObjectStorage, deaf_session, make_client
 from .reply import why
+
+_WORD = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,16 @@ def _read(reply: Mapping[str, Any]) -> StoreReply:
     error = reply.get("Error", {})
     return StoreReply(
         status=metadata.get("HTTPStatusCode", 0),
-        code=str(error.get("Code", "")),
-        region=headers.get("x-amz-bucket-region") or error.get("Region"),
+        code=_word(error.get("Code")),
+        region=_word(headers.get("x-amz-bucket-region")) or _word(error.get("Region")) or None,
         date=parse_http_date(headers.get("date")),
         keys=tuple(item["Key"] for item in reply.get("Contents", []) if item.get("Size")),
     )
+
+
+def _word(value: object) -> str:
+    """What may go to a terminal as it is; empty for anything else."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
 def fleet_hosts(
