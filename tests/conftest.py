@@ -28,9 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Rooms and servers that take minutes: the quick run leaves them out, CI has them all.
+LONG_ROOMS = ("tests/clients/", "tests/survival/")
+LONG_FIXTURES = {"ceph"}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--require-servers"):
-        skip = pytest.mark.skip(reason="full: runs with --require-servers only")
-        for item in items:
-            if item.get_closest_marker("full"):
-                item.add_marker(skip)
+    if config.getoption("--require-servers"):
+        return
+    skip = pytest.mark.skip(reason="full: runs with --require-servers only")
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("full") or item.nodeid.startswith(LONG_ROOMS) or fixtures & LONG_FIXTURES:
+            item.add_marker(skip)
