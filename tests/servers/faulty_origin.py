@@ -139,18 +139,24 @@ class FaultyOrigin:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with connection, suppress(OSError):  # a client that went away, or refuse()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(OSError):  # a client that went away, or refuse()
                 port: int = connection.getpeername()[1]
-                if self._tls is None:
-                    Conversation(self, connection, port).hold()
-                else:
-                    with self._tls.wrap_socket(connection, server_side=True) as wrapped:
-                        Conversation(self, wrapped, port).hold()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._tls is not None:
+                    connection = self._wrap(self._tls, connection)
+                Conversation(self, connection, port).hold()
         finally:
             with self._lock:
                 self._connections.discard(connection)
+            connection.close()
             self._slots.release()
+
+    def _wrap(self, tls: ssl.SSLContext, connection: socket.socket) -> ssl.SSLSocket:
+        wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:  # the socket below it has given its descriptor away
+            self._connections.discard(connection)
+            self._connections.add(wrapped)
+        return wrapped  # the first read shakes hands
 
     def next_fault(self, received: Received) -> Fault | None:
         """Record a request, and take its fault out of the script."""

@@ -23,9 +23,18 @@ OPTIONS = Options(connect_timeout=5.0, read_timeout=1.0, resume_attempts=3, resu
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a client got: the status, the Content-Length, the bytes, and whether the connection was broken off."""
+    """What a client got.
+
+    Attributes:
+        status: of the response.
+        total: the whole recording's length, as told.
+        promised: the Content-Length.
+        data: the bytes that came.
+        broken: whether the connection was broken off.
+    """
 
     status: int
+    total: int | None = None
     promised: int | None = None
     data: bytes = b""
     broken: bool = False
@@ -62,14 +71,15 @@ class Player:
         if playback.stream is None:
             return Heard(status)
         span = playback.decision.span
-        promised = span.length if span else playback.info.length
+        total = playback.info.length
+        promised = span.length if span else total
         chunks = []
         try:
             for chunk in playback.stream:
                 chunks.append(chunk)  # noqa: PERF402 - those before the break count
         except StreamBroken:
-            return Heard(status, promised, b"".join(chunks), broken=True)
-        return Heard(status, promised, b"".join(chunks))
+            return Heard(status, total, promised, b"".join(chunks), broken=True)
+        return Heard(status, total, promised, b"".join(chunks))
 
     def _sleep(self, _: float) -> None:
         self._present.while_waiting()

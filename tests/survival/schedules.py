@@ -118,19 +118,20 @@ def tally(results: list[Result]) -> Counter[str]:
 
 
 def _outcome(schedule: Schedule, heard: Heard) -> str:
-    healthy = {
-        schedule.part(source.data) for source in schedule.sources if source.is_healthy and source.data is not None
-    }
+    healthy = {source.data for source in schedule.sources if source.is_healthy and source.data is not None}
     if heard.status == 404:
         return "lost" if healthy else "refused 404"
     if heard.status == 416:
         return "refused 416"
     versions = {version for source in schedule.sources for version in source.versions()}
-    parts = {part for version in versions if (part := schedule.part(version)) is not None}
-    judgements = {part: judge(heard, part) for part in parts}
+    judgements = {
+        version: judge(heard, part)
+        for version in versions
+        if len(version) == heard.total and (part := schedule.part(version)) is not None
+    }
     if "whole" in judgements.values():
         return "whole"
-    begun = {part for part, judgement in judgements.items() if judgement == "cut"}
+    begun = {version for version, judgement in judgements.items() if judgement == "cut"}
     if not begun:
         return "silently wrong"
     return "lost" if heard.data and begun & healthy else "cut"
