@@ -28,6 +28,7 @@ Kind = Literal[
     "dies",  # RST, also to all other connections, and refuses from now on
     # Instead of what was asked:
     "garbage",  # bytes that are not HTTP
+    "cut head",  # a head that ends in the middle of a line, orderly
     "500",
     "503",
     "403",
@@ -111,6 +112,9 @@ class Conversation:
             self._break(fault.kind, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Slow: ")
         if kind == "garbage":
             self._connection.sendall(b"\x00\x01 this is not HTTP\r\n\r\n" * 40)
+            raise _Broken
+        if kind == "cut head":
+            self._connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: audio/wav\r\nContent-Le")
             raise _Broken
         if kind in ("500", "503", "403", "404"):
             assert kind is not None

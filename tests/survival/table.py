@@ -41,6 +41,7 @@ REPLIES: dict[Kind, str] = {
     "403": "status 403",
     "404": "status 404",
     "garbage": "garbage instead of HTTP",
+    "cut head": "a response whose head is cut off",
     "wrong Content-Range": "a wrong Content-Range",
     "ignores Range": "200 to a ranged request",
     "more bytes": "more bytes than promised",
