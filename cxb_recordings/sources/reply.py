@@ -130,6 +130,9 @@ class UpstreamBody:
             raise SourceUnavailable(f"the transfer broke ({why(exc)})") from exc
         if not chunk and self._raw.length_remaining:  # botocore tells urllib3 not to look (enforce_content_length)
             raise SourceUnavailable("the transfer broke (it ended early)")
+        if not chunk and self._raw.length_remaining is None and "transfer-encoding" not in self._raw.headers:
+            # RFC 9112 §8: such an end can't be told from a break, and http.client takes a head that is cut off for one.
+            raise SourceUnavailable("the transfer ended, and nothing tells whether it was all")
         return chunk
 
     def discard(self) -> None:
