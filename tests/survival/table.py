@@ -48,10 +48,9 @@ REPLIES: dict[Kind, str] = {
     "changed": "a changed validator",
     "other length": "another total length",
 }
-_FINAL = ("403", "404", "changed", "other length")
+_FINAL = ("403", "404", "cut head", "changed", "other length")
 _HARMLESS = ("ignores Range", "more bytes")
-_ASKED_AGAIN_AT_ONCE = ("reset", "fin", "garbage")
-_ASKED_AGAIN_LAST = ("reset", "fin", "stall")
+_ASKED_AGAIN = ("reset", "fin", "garbage", "cut head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +81,12 @@ class Cell:
             return "whole"
         if self.behind.startswith("another source"):
             return "whole, of the other"  # nothing had been promised yet
-        # Without a status line: a pooled connection may have been closed meanwhile, and a new one is made. With one: a
-        # second chance after all the others.
-        asked_again = _ASKED_AGAIN_AT_ONCE if self.phase == "before the headers" else _ASKED_AGAIN_LAST
-        again = self.behind == "the same source, healthy again" and self.kind in asked_again
-        return "whole" if again else "404"
+        again = self.behind == "the same source, healthy again"
+        # A pooled connection may have been closed meanwhile, so one that broke without a status line is made anew.
+        # One that broke between headers and first byte is asked once more at the end of the search, without a pause.
+        between = self.phase == "before the first byte" and self.kind != "dies"
+        gets_a_second_chance = between or self.kind in _ASKED_AGAIN
+        return "whole" if again and gets_a_second_chance else "404"
 
     def _after_the_first_byte(self) -> Outcome:
         last_byte_comes = self.kind == "trickle" and self.phase == "one byte before the end"

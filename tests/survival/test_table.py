@@ -52,13 +52,17 @@ def test_every_break_ends_as_the_table_says(kind: str, validator: Validator) -> 
 
     with ThreadPoolExecutor(24) as threads:
         outcomes = list(threads.map(lambda cell: outcome(player, cell, kind, validator), table))
+    for number, cell in enumerate(table):
+        if outcomes[number] not in (cell.expected, "silently wrong"):
+            # On a busy machine a healthy source may stall, which is a break too: once more, and alone.
+            outcomes[number] = outcome(player, cell, kind, validator)
 
     wrong = [
         f"{cell.kind} {cell.phase}, behind it {cell.behind}: {seen} instead of {cell.expected}"
         for cell, seen in zip(table, outcomes, strict=True)
         if seen != cell.expected
     ]
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
     assert len(table) > 200
 
 
