@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from ..errors import DifferentRecording
+from ..errors import DifferentRecording, SourceUnavailable
 from .byte_range import RangeRequest
 from .pace import PacedBody
 from .source import ContentInfo, OpenedRecording, RecordingSource
@@ -121,6 +121,8 @@ def _compare_head(
 
 
 def _require(info: ContentInfo, length: int, etag: str | None) -> None:
+    if info.length is None:  # proves nothing, and nothing against it: the source may be asked again
+        raise SourceUnavailable("the reply tells no total length")
     if info.length != length:
         raise DifferentRecording("another total length")
     if etag is not None and info.strong_etag != etag:

@@ -114,7 +114,7 @@ def seek_at_random(file: Any, data: bytes) -> None:
 def test_fsspec_reads_at_random_positions(request: pytest.FixtureRequest, links: str, site: Site, source: str) -> None:
     try:
         import aiohttp  # noqa: F401 - what fsspec[http] speaks HTTP with
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
     except ImportError:
         missing(request, "fsspec[http] (extra ci)")
     filesystem = fsspec.filesystem("http", skip_instance_cache=True, block_size=20_000)

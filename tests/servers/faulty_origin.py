@@ -16,6 +16,7 @@ from typing import Protocol
 
 import pytest
 
+from . import free_port
 from .faulty_conversation import Conversation, Fault, Received, Validator, reset_on_close
 
 MAX_CONNECTIONS = 256  # at once; more wait in the listener's queue
@@ -52,7 +53,7 @@ class FaultyOrigin:
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._connections: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
-        self._listener = self._bind(0)
+        self._listener = self._bind()
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.refuses = True
@@ -79,11 +80,9 @@ class FaultyOrigin:
     def refuse(self) -> None:
         """Refuse connections from now on, and reset those that are open; the port stays taken."""
         self.refuses = True
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
-        self._listener.close()
-        # Bound, but not listening: connections are refused, and nobody else gets the port.
-        self._listener = self._bind(self.port)
+        with suppress(OSError):  # it refuses already
+            # Ends the listening and wakes the thread that accepts; bound it stays, so nobody else gets the port.
+            self._listener.shutdown(socket.SHUT_RDWR)
         for connection in self._snapshot():
             with suppress(OSError):
                 reset_on_close(connection)
@@ -100,11 +99,17 @@ class FaultyOrigin:
             if thread is not threading.current_thread():
                 thread.join(timeout=10)
 
-    def _bind(self, port: int) -> socket.socket:
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        return listener
+    def _bind(self) -> socket.socket:
+        for _ in range(20):
+            listener = socket.socket()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", free_port()))  # by number: only such a binding outlives shutdown()
+            except OSError:  # somebody was quicker
+                listener.close()
+            else:
+                return listener
+        raise RuntimeError("no free port in twenty tries")
 
     def _snapshot(self) -> list[socket.socket]:
         with self._lock:

@@ -238,7 +238,8 @@ def test_nothing_in_the_environment_changes_a_request(
 
 @responses.activate
 def test_a_cookie_is_not_kept(ask: Callable[..., FleetHost]) -> None:
-    responses.get("http://fleet.example/recordings/k", body=DATA, headers={"Set-Cookie": "a=b; Path=/"})
+    headers = {"Set-Cookie": "a=b; Path=/", "Content-Length": str(len(DATA))}
+    responses.get("http://fleet.example/recordings/k", body=DATA, headers=headers)
     for _ in range(2):
         assert read(ask("http://fleet.example").open("k")) == DATA
 

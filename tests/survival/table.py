@@ -48,7 +48,7 @@ REPLIES: dict[Kind, str] = {
     "changed": "a changed validator",
     "other length": "another total length",
 }
-_FINAL = ("403", "404", "cut head", "changed", "other length")
+_FINAL = ("403", "404", "changed", "other length")
 _HARMLESS = ("ignores Range", "more bytes")
 _ASKED_AGAIN = ("reset", "fin", "garbage", "cut head")
 
