@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,8 +45,10 @@ def nginx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NginxFacto
         directory = tmp_path / f"nginx-{len(servers)}"
         (directory / "logs").mkdir(parents=True)
         paths = " ".join(f"{name}_temp_path {directory}/{name};" for name in _TEMPORARY)
+        # Started by root, its workers would be somebody else, who may not write here.
+        user = "user root; " if os.geteuid() == 0 else ""
         (directory / "nginx.conf").write_text(
-            f"daemon off; worker_processes 1; pid {directory}/pid; error_log {directory}/logs/error.log info;\n"
+            f"{user}daemon off; worker_processes 1; pid {directory}/pid; error_log {directory}/logs/error.log info;\n"
             f"events {{ worker_connections 512; }}\nhttp {{\n{paths}\naccess_log logs/access.log;\n{http}\n}}\n"
         )
         command = [program, "-p", str(directory), "-c", "nginx.conf", "-e", str(directory / "logs/error.log")]
