@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import inspect
 import os
 import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from .service import Options, RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
 from .web.cli import Registration, add_commands
 from .web.views import admin_blueprint, public_blueprint
+
+LONGEST_TIMEOUT = 2**31 // 1000  # seconds: sockets wait by poll(), whose C int counts milliseconds
 
 
 def register(
@@ -118,7 +122,7 @@ def register(
         offload=offload,
     )
     service = RecordingService(settings_provider, options)
-    guard = require_admin or jwt_admin_required(admin_claim, admin_values)
+    guard = _proven(require_admin) if require_admin else jwt_admin_required(admin_claim, admin_values)
     app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
     app.register_blueprint(public_blueprint(name, public_url_prefix, service, call_repo))
     app.extensions[name] = service
@@ -160,11 +164,34 @@ def _mistaken_admin(app: object, require_admin: object, claim: object, values: t
         yield "require_admin: call JWTManager(app) before register() (flask-jwt-extended), or pass your own decorator"
 
 
+def _proven(require_admin: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[..., Callable[..., Any]]:
+    """The host's decorator; InvalidRegistration where what it returns can't be the admin route's view.
+
+    Without this, ``jwt_required`` in place of ``jwt_required()`` would be a 500 to each request.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        guarded = require_admin(view)
+        try:
+            with suppress(ValueError):  # compiled code, which does not tell its arguments
+                inspect.signature(guarded).bind(session_id="")
+        except TypeError as exc:
+            raise InvalidRegistration(
+                [
+                    "require_admin: it must return the view that it guards, to be called with session_id; where a call "
+                    "makes the decorator, pass what the call returns: jwt_required(), not jwt_required"
+                ]
+            ) from exc
+        return guarded
+
+    return decorate
+
+
 def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterable[str]:
-    extensions = app.extensions if isinstance(app, Flask) else {}
+    extensions, blueprints = (app.extensions, app.blueprints) if isinstance(app, Flask) else ({}, {})
     if not isinstance(name, str) or not name or "." in name:
         yield "name: a non-empty string without dots is needed (Flask separates blueprints with them)"
-    elif name in extensions:
+    elif name in extensions or f"{name}_admin" in blueprints or f"{name}_public" in blueprints:
         yield f"name: {name!r} is taken in this app; give each registration a name of its own"
     taken = {rule.rule.rpartition("/<")[0] for rule in app.url_map.iter_rules()} if isinstance(app, Flask) else set()
     for argument, prefix in prefixes.items():
@@ -200,8 +227,8 @@ def _mistaken_offload(offload: object) -> Iterable[str]:
 def _mistaken_seconds(**seconds: object) -> Iterable[str]:
     for argument, value in seconds.items():
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or value <= 0:  # type: ignore[operator, arg-type]
-            yield f"{argument}: a number of seconds above 0 is needed"
+        if not is_number or not 0 < value <= LONGEST_TIMEOUT:  # type: ignore[operator]
+            yield f"{argument}: a number of seconds above 0 and up to {LONGEST_TIMEOUT} is needed"
 
 
 def _mistaken_security(require_https_fleet: object, ca_bundle: object) -> Iterable[str]:
@@ -210,5 +237,15 @@ def _mistaken_security(require_https_fleet: object, ca_bundle: object) -> Iterab
     if ca_bundle is not None:
         if not isinstance(ca_bundle, (str, os.PathLike)):
             yield f"ca_bundle: a path is needed, not {type(ca_bundle).__name__}"
-        elif not Path(ca_bundle).exists():
+        elif not os.fspath(ca_bundle) or not Path(ca_bundle).exists():
             yield f"ca_bundle: there is no {os.fspath(ca_bundle)!r}"
+        elif not _holds_certificates(ca_bundle):
+            yield "ca_bundle: a file of certificates in PEM that can be read is needed, not a directory of them"
+
+
+def _holds_certificates(path: str | os.PathLike[str]) -> bool:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # SSLError is one; of a directory too, which requests would take and botocore would not
+        return False
+    return True

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from flask import Blueprint, Flask
-from flask_jwt_extended import JWTManager
+from flask_jwt_extended import JWTManager, jwt_required
 
 from cxb_recordings import (
     InMemoryCallRepository,
@@ -42,6 +43,7 @@ DEFAULTS = {  # the table of the product's specification
     "ca_bundle": None,
     "identity": None,
     "max_streams": None,
+    "offload": None,
 }
 
 
@@ -61,9 +63,13 @@ def anyone(view: Any) -> Any:
 
 
 def mistakes(app: object = None, settings: object = dict, calls: object = None, **options: Any) -> tuple[str, ...]:
-    """What ``register`` says of its arguments."""
+    """What ``register`` says of its arguments; nothing is mounted then."""
+    app = app or host()
+    mounted = list(getattr(app, "blueprints", ()))
     with pytest.raises(InvalidRegistration) as caught:
-        register(app or host(), settings, calls or InMemoryCallRepository(), **options)  # type: ignore[arg-type]
+        register(app, settings, calls or InMemoryCallRepository(), **options)  # type: ignore[arg-type]
+    assert isinstance(caught.value, ValueError)
+    assert list(getattr(app, "blueprints", ())) == mounted
     for mistake in caught.value.mistakes:
         assert mistake in str(caught.value)
     return caught.value.mistakes
@@ -139,6 +145,8 @@ def test_three_arguments_are_enough() -> None:
         ({"read_timeout": True}, "read_timeout", "a number of seconds"),
         ({"search_timeout": float("nan")}, "search_timeout", "a number of seconds"),
         ({"search_timeout": float("inf")}, "search_timeout", "a number of seconds"),
+        ({"connect_timeout": 1e300}, "connect_timeout", "a number of seconds"),
+        ({"read_timeout": 10**400}, "read_timeout", "a number of seconds"),
         ({"resume_timeout": None}, "resume_timeout", "a number of seconds"),
         ({"host_cooldown": None}, "host_cooldown", "a number of seconds"),
         ({"resume_attempts": -1}, "resume_attempts", "from 0"),
@@ -147,6 +155,14 @@ def test_three_arguments_are_enough() -> None:
         ({"require_https_fleet": "yes"}, "require_https_fleet", "True or False"),
         ({"ca_bundle": "/no/such/file.pem"}, "ca_bundle", "there is no '/no/such/file.pem'"),
         ({"ca_bundle": 3}, "ca_bundle", "a path"),
+        ({"ca_bundle": ""}, "ca_bundle", "there is no ''"),
+        ({"ca_bundle": Path(__file__).parent}, "ca_bundle", "a file of certificates in PEM"),
+        ({"ca_bundle": __file__}, "ca_bundle", "a file of certificates in PEM"),
+        ({"offload": "_protected"}, "offload", "/_protected/"),
+        ({"offload": True}, "offload", "/_protected/"),
+        ({"require_admin": lambda view: None}, "require_admin", "return the view"),
+        ({"require_admin": lambda view: lambda: view}, "require_admin", "return the view"),
+        ({"require_admin": jwt_required}, "require_admin", "jwt_required()"),
     ],
 )
 def test_a_mistake_is_told_at_once_with_its_remedy(arguments: dict[str, Any], named: str, remedy: str) -> None:
@@ -155,7 +171,7 @@ def test_a_mistake_is_told_at_once_with_its_remedy(arguments: dict[str, Any], na
     assert remedy in told[0]
 
 
-def test_all_mistakes_are_told_together_and_nothing_is_mounted() -> None:
+def test_all_mistakes_are_told_together() -> None:
     app = host(jwt=False)
 
     told = mistakes(app, 3, object(), name="a.b", max_chunk_size=0, public_url_prefix="x")
@@ -163,27 +179,21 @@ def test_all_mistakes_are_told_together_and_nothing_is_mounted() -> None:
     names = {mistake.partition(":")[0] for mistake in told}
     assert names == {"settings_provider", "call_repo", "require_admin", "name", "max_chunk_size", "public_url_prefix"}
     assert len([mistake for mistake in told if mistake.startswith("call_repo")]) == 2
-    assert "cxb_recordings" not in app.extensions
-    assert list(app.blueprints) == []
-
-
-def test_a_mistake_is_a_value_error_too() -> None:
-    with pytest.raises(ValueError, match="register"):
-        register(host(), dict, object())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {"max_chunk_size": 8192},
-        {"read_timeout": 1},
         {"admin_values": ["admin"]},
         {"admin_values": {"admin", "root"}},
-        {"resume_attempts": 0},
-        {"max_streams": 1},
-        {"outage_status": 503},
-        {"ca_bundle": Path(__file__)},
-        {"ca_bundle": __file__},
+        {"resume_attempts": 0, "max_streams": 1, "outage_status": 503},
+        {"ca_bundle": Path(certifi.where())},
+        {"ca_bundle": certifi.where()},
+        {"require_admin": jwt_required()},
+        {"require_admin": lambda view: lambda **arguments: view(**arguments)},
+        {"require_admin": lambda view: dict},
+        {"read_timeout": 86400},
         {"public_url_prefix": "/r"},
         {"admin_url_prefix": "/a/b-c/~d"},
     ],
@@ -199,6 +209,17 @@ def test_a_second_registration_under_the_same_name_or_prefix_is_a_mistake() -> N
     names = {mistake.partition(":")[0] for mistake in mistakes(app)}
 
     assert names == {"name", "admin_url_prefix", "public_url_prefix"}
+
+
+@pytest.mark.parametrize("blueprint", ["tenant_admin", "tenant_public"])
+def test_a_name_whose_blueprint_the_host_has_already_is_a_mistake(blueprint: str) -> None:
+    app = host()
+    app.register_blueprint(Blueprint(blueprint, "host"))
+
+    [told] = mistakes(app, name="tenant")
+
+    assert told.startswith("name: 'tenant' is taken in this app")
+    register(app, dict, InMemoryCallRepository(), name=blueprint)
 
 
 def test_two_registrations_in_one_app_do_not_disturb_each_other(fleet_host: FleetHostFactory) -> None:
