@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.servers import free_port
 from tests.servers.fleet_host import Behaviour, FleetHost, FleetHostFactory
 from tests.servers.moto_s3 import Bucket
 from tests.servers.scripted_origin import s3_error
@@ -72,7 +71,7 @@ def bucket(moto_s3: object) -> Bucket:
 
 
 @pytest.fixture
-def storage(bucket: Bucket, origin: OriginFactory) -> Callable[[str], dict[str, object]]:
+def storage(bucket: Bucket, origin: OriginFactory, fleet_host: FleetHostFactory) -> Callable[[str], dict[str, object]]:
     """Makes the system settings' storage section for a state."""
 
     def settings(state: str) -> dict[str, object]:
@@ -81,7 +80,8 @@ def storage(bucket: Bucket, origin: OriginFactory) -> Callable[[str], dict[str, 
         if state == "refuses":
             return origin(lambda _: s3_error(403, "AccessDenied")).storage()
         if state == "down":
-            return {"minio": bucket.settings(endpoint=f"http://127.0.0.1:{free_port()}")}
+            # A port that stays taken: one that is only free may be another server's by the time it is asked.
+            return {"minio": bucket.settings(endpoint=fleet_host(behaviour="refuses").url)}
         return {"minio": bucket.settings()}
 
     return settings
