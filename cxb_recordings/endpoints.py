@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 DEFAULT_REGION = "us-east-1"  # what S3-compatible stores without regions expect in a signature
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -119,7 +119,7 @@ def split_base_url(url: object) -> SplitResult:
     if not _HOST.fullmatch(host) or ".." in host or port == 0:
         raise ValueError(_NO_SERVER)
     path = parts.path.rstrip("/")
-    if any(segment in ("", ".", "..") for segment in path.split("/")[1:]):
+    if any(unquote(segment) in ("", ".", "..") for segment in path.split("/")[1:]):  # requests decodes the dots
         raise ValueError("a URL without empty, '.' and '..' segments is needed")
     netloc = host if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
     return SplitResult(parts.scheme, netloc, path, "", "")

@@ -170,10 +170,11 @@ FLEETS: dict[str, tuple[Any, list[FleetHostSettings], list[str]]] = {
             [],
             "https://u:p@b.example",
             "https://c.example",
+            "https://d.example/%2e%2E/core",
         ],
         [FleetHostSettings("https://a.example", SECRETS[2]), FleetHostSettings("https://c.example", SECRETS[2])],
         [f"cxbcore_fleet[{number}]" for number in (1, 2, 3)]
-        + ["cxbcore_fleet[4].url", "cxbcore_fleet[5].url", "cxbcore_fleet[6]", "cxbcore_fleet[7]"],
+        + ["cxbcore_fleet[4].url", "cxbcore_fleet[5].url", *(f"cxbcore_fleet[{number}]" for number in (6, 7, 9))],
     ),
     "a malformed secret leaves its host out": (
         [{"url": "https://a.example", "secret": "line\nbreak"}, {"url": "x", "secret": 7}],

@@ -124,7 +124,7 @@ class ObjectStorage:
             status, headers, _ = self._call("head_object", key, {})
         except RecordingMissing:
             # The 404 of a HEAD has no body that could tell an absent key from an absent bucket; that of a GET has.
-            opened = self.open(key, RangeRequest(0, 0))
+            opened = self.open(key)
             opened.body.close()
             return opened.info
         info, _ = believe(status, headers, None, None)
