@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from cxb_recordings import InMemoryCallRepository
 from tests.commands import AUDIO, CALL, KEY, TOKEN, Healthy, bucket, healthy, trace
 
@@ -26,7 +28,7 @@ def test_public_link_404_the_call_has_neither_key_nor_url(healthy: Healthy) -> N
 
 
 def test_access_denied_at_a_crm_the_call_has_a_signed_url(healthy: Healthy) -> None:
-    url = f"https://b.nyc3.digitaloceanspaces.com/{KEY}?X-Amz-Signature=abc&X-Amz-Expires=60"
+    url = f"https://b.nyc3.digitaloceanspaces.com/{quote(KEY)}?X-Amz-Signature=abc&X-Amz-Expires=60"
     calls = InMemoryCallRepository([CALL | {"recording_url": url}])
 
     report = trace(healthy.settings(), calls=calls)
@@ -67,7 +69,7 @@ def test_an_unknown_session_id_and_a_malformed_token_are_told() -> None:
 
 
 def test_a_signed_url_in_place_of_the_key_is_told_and_not_shown(healthy: Healthy) -> None:
-    url = f"https://b.nyc3.digitaloceanspaces.com/{KEY}?X-Amz-Signature=abc"
+    url = f"https://b.nyc3.digitaloceanspaces.com/{quote(KEY)}?X-Amz-Signature=abc"
     report = trace(healthy.settings(), calls=InMemoryCallRepository([CALL | {"recording_key": url}]))
 
     assert (report.exit_code, report.first["check"]) == (1, "key")
