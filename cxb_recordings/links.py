@@ -98,7 +98,8 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
         host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         host = ""
-    if not host or _NOT_IN_URL.search(url) or parts.scheme not in DEFAULT_PORTS:
+    # Browsers take some characters beyond ASCII for the dots of a host name.
+    if not host or not host.isascii() or _NOT_IN_URL.search(url) or parts.scheme not in DEFAULT_PORTS:
         return "it is not an http or https URL"
     if re.search(r"(?:^|&)X-Amz-", parts.query, re.IGNORECASE):
         return "it is a signed storage URL (X-Amz-…): it expires, and a CRM that clips the query gets AccessDenied"
@@ -107,7 +108,7 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
     storage = None if settings is None else read_settings(settings).storage
     if storage is not None:
         configured = urlsplit(storage.endpoint_url)
-        is_same_port = _port(parts.scheme, port) == _port(configured.scheme, configured.port)
+        is_same_port = _port(parts.scheme, port) == configured.port  # which is None where it is a scheme's own
         if (host == configured.hostname and is_same_port) or host == f"{storage.bucket.lower()}.{configured.hostname}":
             return "it leads to the configured storage host, which answers AccessDenied to a CRM"
     if "?" in url.partition("#")[0]:
@@ -117,5 +118,5 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
     return None
 
 
-def _port(scheme: str, port: int | None) -> int:
-    return port or DEFAULT_PORTS[scheme]
+def _port(scheme: str, port: int | None) -> int | None:
+    return None if port == DEFAULT_PORTS[scheme] else port

@@ -19,8 +19,9 @@ _logger = logging.getLogger(__name__)
 STORAGE_FIELDS = ("endpoint", "access_key", "secret_key", "bucket")
 
 _SECRET = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?", re.ASCII)  # what a header's value can carry
-# botocore takes a name that ends in --x-s3 for an S3 Express bucket, and sends it elsewhere than to the endpoint.
-_BUCKET = re.compile(r"(?!.*--x-s3\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
+# botocore takes a name that ends in --x-s3 for an S3 Express bucket, and sends it elsewhere than to the endpoint; for
+# one in --op-s3, an alias of S3 on Outposts, it may refuse to sign.
+_BUCKET = re.compile(r"(?!.*--(?:x|op)-s3\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,254}", re.ASCII)
 _REGION = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 

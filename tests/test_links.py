@@ -140,6 +140,8 @@ PROBLEMS: dict[str, str | None] = {
     "https://MinIO.internal:9000/calls/k": CONFIGURED,
     "http://minio.internal.:9000/calls/k": CONFIGURED,
     "http://calls.minio.internal:9000/k": CONFIGURED,
+    "https://calls.nyc3.digitaloceanspaces\u3002com/k": NO_URL,
+    "https://h/\u00fc": None,
     "http://minio.internal:9000/calls/k?X-Amz-Signature=s": SIGNED,
     "https://anything.example/k?x=y&x-amz-signature=s": SIGNED,
     "https://h/k?X%2DAmz-Signature=s": QUERY,
@@ -170,6 +172,19 @@ def test_what_a_crm_must_not_get_is_told_with_the_reason(url: str, problem: str 
     assert (told is None) if problem is None else (problem in (told or ""))
     if problem != CONFIGURED:
         assert crm_url_problem(url) == told
+
+
+@pytest.mark.parametrize("endpoint", ["storage.example", "https://storage.example:443", "http://storage.example"])
+def test_the_configured_host_is_known_by_either_scheme(endpoint: str) -> None:
+    settings = {"minio": SETTINGS["minio"] | {"endpoint": endpoint}}
+
+    for url in (
+        "https://storage.example/calls/k",
+        "http://storage.example/calls/k",
+        "http://storage.example:80/calls/k",
+    ):
+        assert CONFIGURED in str(crm_url_problem(url, settings))
+    assert crm_url_problem("https://storage.example:8443/calls/k", settings) is None
 
 
 @pytest.mark.parametrize("url", [None, 7, b"https://h/k", ["https://h/k"]])

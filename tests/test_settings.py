@@ -97,6 +97,7 @@ BAD_STORAGE: dict[str, list[Any]] = {
         "bücket",
         "x" * 256,
         "express--use1-az4--x-s3",
+        "an-outposts-alias--op-s3",
     ],
     "region": [*WRONG_TYPES, " ", "123", "-x", "a b", "nyc3.digitaloceanspaces.com", "x" * 64],
     "secure": [0, 1, "", "false", [], {}],

@@ -19,10 +19,14 @@ from ..errors import RecordingMissing, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import StorageSettings
-from .reply import UpstreamBody, believe, refuse, why
+from .reply import UpstreamBody, believe, refuse, why, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# What a reply raises that can't be read: urllib3's own, out of an error's body, and botocore's slips over a header, or
+# over an error document that is too deep, or has several codes or a tree in place of one.
+UNREADABLE = (AttributeError, HTTPError, RecursionError, TypeError, ValueError)
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
 
@@ -142,8 +146,7 @@ class ObjectStorage:
                 reply = call(Bucket=self._bucket, Key=key, **conditions)
         except ClientError as exc:
             return self._refusal(exc)
-        except (HTTPError, ValueError) as exc:
-            # urllib3's own, out of an error reply's body, and botocore's about a header that it can't read.
+        except UNREADABLE as exc:
             raise SourceUnavailable(why(exc)) from exc
         except (BotoCoreError, OSError) as exc:
             raise SourceUnavailable(why(exc), responded=False) from exc
@@ -156,7 +159,7 @@ class ObjectStorage:
     def _refusal(self, exc: ClientError) -> tuple[int, Mapping[str, str], None]:
         metadata = exc.response.get("ResponseMetadata", {})
         status = metadata.get("HTTPStatusCode", 0)
-        code = (exc.response.get("Error", {}).get("Code") or "").removeprefix(str(status))  # without a body, the status
+        code = word(exc.response.get("Error", {}).get("Code")).removeprefix(str(status))  # without a body, the status
         if status == 404 and code != "NoSuchBucket":
             raise RecordingMissing("storage has no such key") from exc
         if status in (304, 416):

@@ -5,23 +5,19 @@ What a reply means for an operator is not decided here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
 
 from ..errors import SourceUnavailable
 from ..playback.conditions import parse_http_date
 from ..settings import StorageSettings, SystemSettings
 from .fleet import FleetHost, make_session
-from .object_storage import ObjectStorage, deaf_session, make_client
-from .reply import why
-
-_WORD = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+from .object_storage import UNREADABLE, ObjectStorage, deaf_session, make_client
+from .reply import why, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ class StorageProbe:
             reply = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
         except ClientError as exc:
             return _read(exc.response)
-        except (BotoCoreError, HTTPError, OSError, ValueError) as exc:
+        except (BotoCoreError, OSError, *UNREADABLE) as exc:
             raise SourceUnavailable(why(exc), responded=False) from exc
         if "Body" in reply:
             reply["Body"].close()
@@ -94,16 +90,11 @@ def _read(reply: Mapping[str, Any]) -> StoreReply:
     error = reply.get("Error", {})
     return StoreReply(
         status=metadata.get("HTTPStatusCode", 0),
-        code=_word(error.get("Code")),
-        region=_word(headers.get("x-amz-bucket-region")) or _word(error.get("Region")) or None,
+        code=word(error.get("Code")),
+        region=word(headers.get("x-amz-bucket-region")) or word(error.get("Region")) or None,
         date=parse_http_date(headers.get("date")),
         keys=tuple(item["Key"] for item in reply.get("Contents", []) if item.get("Size")),
     )
-
-
-def _word(value: object) -> str:
-    """What may go to a terminal as it is; empty for anything else."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
 def fleet_hosts(

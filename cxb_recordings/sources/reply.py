@@ -22,6 +22,7 @@ from ..playback.source import ContentInfo
 
 _ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e]{0,512})"', re.ASCII)  # RFC 9110 §8.8.3, less obs-text
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 SHORT_BODY = 8192  # bytes: an error page
 
@@ -98,6 +99,11 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     if not _LENGTH.fullmatch(value.strip()):
         raise SourceUnavailable("the Content-Length is not a number")
     return int(value)
+
+
+def word(value: object) -> str:
+    """A word of a source's that may go to a log or a terminal as it is; empty for anything else."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
 def why(exc: BaseException) -> str:

@@ -226,6 +226,10 @@ JUNK = {
     "an error without an end": reply(500, b"<Error><Code>"),
     "an error inside another": reply(400, b"<Error><Error><Code>x</Code></Error><Code/></Error>"),
     "an error that is cut short": reply(500, b"<Error>", length=100),
+    "an error whose code is a tree": reply(403, XML % b"<x>1</x>"),
+    "an error with two codes": reply(404, XML % b"A</Code><Code>B"),
+    "an error in a code": reply(400, b"<Code><Error></Error><Region/></Code>"),
+    "an error as deep as the sea": reply(500, b"<Error>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</Error>"),
 }
 
 
@@ -235,6 +239,14 @@ def test_junk_is_a_failure_and_nothing_else(answer: bytes) -> None:
         for attempt in (ObjectStorage.open, ObjectStorage.describe):
             with pytest.raises(SourceUnavailable):
                 attempt(scripted(server), "k")
+
+
+@pytest.mark.parametrize("code", [b"A\nInjected: 1", b"x" * 5000, b"secret key/of a call.wav", "ü".encode()])
+def test_what_is_no_code_of_s3_is_not_told(code: bytes) -> None:
+    with ScriptedServer([reply(403, XML % code)]) as server, pytest.raises(SourceUnavailable) as failure:
+        scripted(server).open("k")
+
+    assert failure.value.reason == "status 403"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>not XML", XML % b"NoSuchKey"])
