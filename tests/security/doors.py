@@ -97,7 +97,9 @@ class World:
         self.good_settings = {"cxbcore_fleet": [{"url": self.fleet.url, "secret": FLEET_SECRET}]}
         self.settings = self.good_settings
         register(self.app, lambda: self.settings, _Calls(self, calls), connect_timeout=0.5, read_timeout=5)
-        self.client = self.app.test_client()
+        self.client = self.app.test_client(
+            use_cookies=False
+        )  # its jar chokes on some Host headers, before the host does
         with self.app.app_context():
             self.jwt = create_access_token("boss", additional_claims={"role": "admin"})
 
@@ -182,9 +184,10 @@ header_values = header_text | st.sampled_from(
     + ["*", '"a"', 'W/"a"', '"a", "b"', '"', "Wed, 01 May 2024 10:00:00 GMT", "Wed, 01 May 99999 10:00:00 GMT"]
     + ["Bearer x", "Bearer a.b.c", "Basic eDp5", "Bearer " + "." * 300]
 )
+# Not Host: the test client of Werkzeug 3.0.6 trips over some values itself, before any request is made.
 header_names = st.sampled_from(
     ["Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Authorization"]
-    + ["Accept", "Accept-Encoding", "Host", "Cookie", "X-Forwarded-For", "Expect", "TE", "Content-Length"]
+    + ["Accept", "Accept-Encoding", "Cookie", "X-Forwarded-For", "Expect", "TE", "Content-Length"]
 )
 headers = st.lists(st.tuples(header_names, header_values), max_size=4)
 methods = st.sampled_from(["GET", "HEAD", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE"])
