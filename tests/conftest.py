@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Rooms and servers that take minutes: the quick run leaves them out, CI has them all.
 LONG_ROOMS = ("tests/clients/", "tests/survival/")
-LONG_FIXTURES = {"ceph"}
+LONG_FIXTURES = {"ceph", "own_mongod"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
