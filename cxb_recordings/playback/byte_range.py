@@ -65,10 +65,9 @@ class RangeRequest:
         first, last, suffix = match.groups()
         if suffix is not None:
             return cls(None, _position(suffix))
-        wanted = cls(_position(first), _position(last) if last else None)
-        if wanted.last is not None and wanted.first is not None and wanted.last < wanted.first:
+        if last and _magnitude(last) < _magnitude(first):
             return None  # §14.1.1: an int-range whose last-pos is less than its first-pos is invalid
-        return wanted
+        return cls(_position(first), _position(last) if last else None)
 
     @classmethod
     def of(cls, span: ByteSpan) -> RangeRequest:
@@ -110,7 +109,13 @@ def parse_content_range(header: str | None) -> tuple[ByteSpan | None, int | None
     return ByteSpan(start, stop), total
 
 
-def _position(digits: str) -> int:
-    # int() refuses more than 4,300 digits (CVE-2020-10735); 19 digits are as many as LARGEST_POSITION has.
+def _magnitude(digits: str) -> tuple[int, str]:
+    """Orders numbers of any length: int() refuses more than 4,300 digits (CVE-2020-10735), and clamping hides order."""
     significant = digits.lstrip("0")
-    return LARGEST_POSITION if len(significant) > 19 else min(int(significant or "0"), LARGEST_POSITION)
+    return len(significant), significant
+
+
+def _position(digits: str) -> int:
+    count, significant = _magnitude(digits)
+    # 19 digits are as many as LARGEST_POSITION has.
+    return LARGEST_POSITION if count > 19 else min(int(significant or "0"), LARGEST_POSITION)

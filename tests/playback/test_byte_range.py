@@ -22,6 +22,9 @@ from cxb_recordings.playback.byte_range import LARGEST_POSITION, ByteSpan, Range
         ("bytes=0007-0009", 7, 9),
         pytest.param("bytes=0-" + "9" * 5000, 0, LARGEST_POSITION, id="5000 digits at the end"),
         pytest.param("bytes=" + "9" * 5000 + "-", LARGEST_POSITION, None, id="5000 digits at the start"),
+        pytest.param(
+            "bytes=" + "8" * 5000 + "-" + "9" * 5000, LARGEST_POSITION, LARGEST_POSITION, id="5000 digits twice"
+        ),
         pytest.param("bytes=-" + "9" * 5000, None, LARGEST_POSITION, id="5000 digits of suffix"),
     ],
 )
@@ -32,6 +35,7 @@ def test_one_range_is_read(header: str, first: int | None, last: int | None) -> 
 @pytest.mark.parametrize(
     "header",
     [None, "", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-4", "bytes=0-1,3-4", "bytes=-1,-2", "items=0-1"]
+    + [f"bytes={2**63 + 1}-{2**63}", "bytes=" + "9" * 5000 + "-" + "8" * 5000, f"bytes={2**63}-0000{2**63 - 1}"]
     + ["bytes=0 - 1", "bytes=+1-2", "bytes=0x1-2", "bytes=1-2\n", "bytes=٣-٤", "bytes =0-1", "0-1", "bytes=--1"],
 )
 def test_a_malformed_range_an_unknown_unit_and_several_ranges_are_ignored(header: str | None) -> None:

@@ -144,6 +144,7 @@ def assert_answers(reply: TestResponse, expected: Answer, file: File, method: st
 @example(9, '"a"', NOON, "GET", {"If-Match": '"b"', "If-None-Match": '"a"'}, False, True, True)
 @example(9, '"a"', NOON, "GET", {"If-Unmodified-Since": DATES[0], "If-None-Match": '"a"'}, False, True, True)
 @example(9, '"a"', NOON, "GET", {"Range": "bytes=1-2", "If-Range": OLD_DATES[0]}, False, True, True)
+@example(9, None, None, "GET", {"Range": f"bytes={2**63 + 1}-{2**63}"}, False, True, True)
 def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
     in_memory: tuple[Service, Any],
     length: int,

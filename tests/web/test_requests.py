@@ -73,7 +73,19 @@ def test_a_range_that_begins_after_the_end_is_416_with_the_total(stored: Upstrea
 
 @pytest.mark.parametrize(
     "wanted",
-    ["bytes=a-b", "bytes=5-4", "bytes=", "bytes=-", "bytes", "items=0-1", "bytes=0-1,5-6", "bytes=-1,-2", "0-1", ""],
+    [
+        f"bytes={2**63 + 1}-{2**63}",
+        "bytes=a-b",
+        "bytes=5-4",
+        "bytes=",
+        "bytes=-",
+        "bytes",
+        "items=0-1",
+        "bytes=0-1,5-6",
+        "bytes=-1,-2",
+        "0-1",
+        "",
+    ],
 )
 def test_a_malformed_range_an_unknown_unit_and_several_ranges_are_ignored(stored: Upstream, wanted: str) -> None:
     reply = stored.ask(headers={"Range": wanted})
