@@ -34,6 +34,17 @@ def upstream(request: pytest.FixtureRequest) -> Upstream:
 
 
 @pytest.fixture
+def watched(upstream: Upstream) -> Iterator[Upstream]:
+    """A site on each kind of source in turn, with a relay of its own.
+
+    Applications of earlier tests keep their pools, and so connections to the common relay, until they are collected.
+    """
+    site = Upstream(upstream.kind, upstream.source)
+    yield site
+    site.relay.stop()
+
+
+@pytest.fixture
 def fleet(fleet_site: Upstream) -> Upstream:
     """A site on a fleet host."""
     fleet_site.reset()

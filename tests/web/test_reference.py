@@ -82,6 +82,7 @@ class Source:
     bodies: list[FakeBody] = field(default_factory=list)
 
     def describe(self, key: str) -> ContentInfo:
+        assert all(body.closed for body in self.bodies), "one connection for a request, also where it asks twice"
         etag, modified = self.file.etag, self.file.modified
         return ContentInfo(
             len(self.file.data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -201,9 +202,9 @@ def test_a_base_with_a_path_keeps_it(fleet_host: FleetHostFactory) -> None:
     assert host.requests[0].target == "/core/v1/recordings/2024/05/call%201.wav"
 
 
-def test_an_upstream_is_freed_on_every_exit(upstream: Upstream) -> None:
-    upstream.store(LONG)
-    path = upstream.path()
+def test_an_upstream_is_freed_on_every_exit(watched: Upstream) -> None:
+    watched.store(LONG)
+    path = watched.path()
 
     for method, headers in (
         ("HEAD", {}),
@@ -212,18 +213,46 @@ def test_an_upstream_is_freed_on_every_exit(upstream: Upstream) -> None:
         ("GET", {"Range": "bytes=99999999-"}),
         ("GET", {"Range": "bytes=5-", "If-Range": '"x"'}),
     ):
-        upstream.client.open(path, method=method, headers=headers).close()
-        wait_until(lambda: upstream.relay.open_connections <= 1, "the connection's end")
+        watched.client.open(path, method=method, headers=headers).close()
+        wait_until(lambda: watched.relay.open_connections <= 1, "the connection's end")
 
-    with upstream.client.get(path) as started:
+    with watched.client.get(path) as started:
         next(started.iter_encoded())
-    wait_until(lambda: upstream.relay.open_connections <= 1, "the connection's end after a client left")
-    assert upstream.ask().data == LONG
+    wait_until(lambda: watched.relay.open_connections <= 1, "the connection's end after a client left")
+    assert watched.ask().data == LONG
 
 
 @KEEPING
-def test_after_1000_mixed_requests_no_upstream_connection_is_open_beyond_the_pool(stored: Upstream) -> None:
-    tag = stored.ask("HEAD").headers["ETag"]
+def test_no_more_upstream_connections_are_in_use_than_requests_are_in_progress(watched: Upstream) -> None:
+    watched.store(LONG)
+    path = watched.path()
+    with ExitStack() as playing:
+        for listeners in range(1, 4):
+            reply = playing.enter_context(watched.app.test_client().get(path))
+            next(reply.iter_encoded())
+            for method, headers, status in (
+                ("HEAD", {}, 200),
+                ("GET", {"Range": "bytes=5-9"}, 206),
+                ("GET", {"Range": "bytes=5-9", "If-Range": '"x"'}, 200),
+                ("GET", {"Range": "bytes=99999999-"}, 416),
+                ("GET", {"If-None-Match": "*"}, 304),
+                ("GET", {"If-Match": '"x"'}, 412),
+            ):
+                with watched.client.open(path, method=method, headers=headers) as other:
+                    assert other.status_code == status
+                # One beside the listeners' own: that of the request that has just ended, pooled or about to close.
+                wait_until(
+                    lambda: watched.relay.open_connections <= listeners + 1,  # noqa: B023 - asked here only
+                    f"the end of what {method} {headers} used",
+                )
+            assert watched.relay.open_connections >= listeners
+    wait_until(lambda: watched.relay.open_connections <= 1, "the end of the listeners' connections")
+
+
+@KEEPING
+def test_after_1000_mixed_requests_no_upstream_connection_is_open_beyond_the_pool(watched: Upstream) -> None:
+    watched.store(DATA)
+    tag = watched.ask("HEAD").headers["ETag"]
     listeners = 4
     mix: list[tuple[str, dict[str, str], int]] = [
         ("GET", {}, 200),
@@ -237,11 +266,11 @@ def test_after_1000_mixed_requests_no_upstream_connection_is_open_beyond_the_poo
         ("HEAD", {}, 200),
     ]
     rng = random.Random(1)
-    before = stored.relay.accepted
+    before = watched.relay.accepted
 
     def listen(kind: tuple[str, dict[str, str], int]) -> None:
         method, headers, status = kind
-        with stored.app.test_client().open(stored.path(), method=method, headers=headers) as reply:
+        with watched.app.test_client().open(watched.path(), method=method, headers=headers) as reply:
             assert reply.status_code == status, kind
             if rng.random() < 0.8:  # the others leave before the first byte
                 assert len(reply.data) == int(reply.headers.get("Content-Length", 0)) or method == "HEAD"
@@ -249,9 +278,9 @@ def test_after_1000_mixed_requests_no_upstream_connection_is_open_beyond_the_poo
     with ThreadPoolExecutor(listeners) as threads:
         list(threads.map(listen, rng.choices(mix, k=1000)))
 
-    wait_until(lambda: stored.relay.open_connections <= listeners, "the end of the connections that are not pooled")
-    assert stored.relay.accepted - before < 800, "connections are used again"
-    assert stored.ask().data == DATA
+    wait_until(lambda: watched.relay.open_connections <= listeners, "the end of the connections that are not pooled")
+    assert watched.relay.accepted - before < 800, "connections are used again"
+    assert watched.ask().data == DATA
 
 
 @KEEPING
