@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cxb_recordings import stream_recording_key
+from tests.servers.fleet_host import FleetHostFactory
 
-from .site import Route, Site, Upstream
+from .site import KEY, Route, Site, Upstream
 
 DATA = bytes(range(256)) * 40
 GUARDS = {
@@ -134,6 +135,14 @@ def test_without_any_length_an_http_1_0_request_is_a_502(fleet: Upstream, route:
 
     assert (reply.status_code, reply.content_type) == (502, "application/problem+json")
     assert reply.headers["Cache-Control"] == "no-store"
+
+
+def test_the_502_of_an_http_1_0_request_gives_back_its_stream(fleet_host: FleetHostFactory) -> None:
+    host = fleet_host({KEY: DATA}, behaviour="no length")
+    site = Site({"cxbcore_fleet": [host.url]}, max_streams=1)
+
+    assert [site.ask(http="HTTP/1.0").status_code for _ in range(2)] == [502, 502]
+    assert site.ask().data == DATA
 
 
 def test_preconditions_come_before_the_502_of_an_http_1_0_request(fleet: Upstream) -> None:
