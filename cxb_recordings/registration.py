@@ -246,6 +246,6 @@ def _mistaken_security(require_https_fleet: object, ca_bundle: object) -> Iterab
 def _holds_certificates(path: str | os.PathLike[str]) -> bool:
     try:
         ssl.create_default_context(cafile=path)
-    except OSError:  # SSLError is one; of a directory too, which requests would take and botocore would not
+    except OSError:  # SSLError is one; of a directory too
         return False
     return True

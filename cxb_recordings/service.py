@@ -23,7 +23,8 @@ from .reports import Reports
 from .settings import SettingsReader, StorageSettings, SystemSettings
 from .signals import Listener, RecordingServed
 from .sources.availability import Availability
-from .sources.object_storage import ObjectStorage, presign_get_object
+from .sources.object_storage import ObjectStorage
+from .sources.presigning import presign_get_object
 from .sources.upstreams import Upstreams
 
 HAND_OVER_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
@@ -139,8 +140,11 @@ class RecordingService:
         return self._read_settings()
 
     def warm_up(self) -> None:
-        """Make the client and sessions before the first listener comes; 100 ms and more, once for each worker."""
-        self.sources(self.settings())
+        """Make pools, read certificates and, for `offload`, make boto3's client before the first listener comes."""
+        settings = self.settings()
+        self.sources(settings)
+        if self.options.offload is not None and settings.storage is not None:
+            presign_get_object(settings.storage, "any", HAND_OVER_SECONDS)
 
     def sources(self, settings: SystemSettings) -> list[RecordingSource]:
         """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""

@@ -13,7 +13,7 @@ from .calls.repository import Call
 from .endpoints import DEFAULT_PORTS, StorageHost, endpoint_url, region_from_endpoint
 from .playback.source import key_is_askable
 from .settings import SystemSettings, read_settings
-from .sources.object_storage import presign_get_object
+from .sources.presigning import presign_get_object
 
 __all__ = [
     "DAY",

@@ -5,19 +5,20 @@ What a reply means for an operator is not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
 
-from botocore.exceptions import BotoCoreError, ClientError
+from urllib3 import BaseHTTPResponse
 
-from ..errors import SourceUnavailable
 from ..playback.conditions import parse_http_date
 from ..settings import StorageSettings, SystemSettings
 from .fleet import FleetHost, make_session
-from .object_storage import UNREADABLE, ObjectStorage, deaf_session, make_client
-from .reply import why, word
+from .object_storage import ObjectStorage, error_word
+from .reply import word
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +41,15 @@ class StoreReply:
 
 
 class StorageProbe:
-    """Asks a bucket as playback does: the same client, the same signature."""
+    """Asks a bucket as playback does: the same connections, the same signature."""
 
     def __init__(
         self, storage: StorageSettings, *, connect_timeout: float, read_timeout: float, ca_bundle: str | None
     ) -> None:
-        """See :func:`cxb_recordings.sources.object_storage.make_client`."""
-        self._client = make_client(
-            deaf_session(), storage, connect_timeout=connect_timeout, read_timeout=read_timeout, ca_bundle=ca_bundle
+        """See :class:`cxb_recordings.sources.object_storage.ObjectStorage`; it is the attribute ``source``."""
+        self.source = ObjectStorage(
+            storage, connect_timeout=connect_timeout, read_timeout=read_timeout, ca_bundle=ca_bundle
         )
-        self._bucket = storage.bucket
-
-    @property
-    def source(self) -> ObjectStorage:
-        """The bucket as playback uses it."""
-        return ObjectStorage(self._client, self._bucket)
 
     def read_first_byte(self, key: str) -> StoreReply:
         """Ask for ``bytes=0-0`` of a key.
@@ -62,7 +57,7 @@ class StorageProbe:
         Raises:
             SourceUnavailable: there was no reply.
         """
-        return self._ask("get_object", Key=key, Range="bytes=0-0")
+        return self._read(self.source.request("GET", key, {"Range": "bytes=0-0"}))
 
     def list_some(self) -> StoreReply:
         """Ask which keys there are, for a few of them.
@@ -70,31 +65,28 @@ class StorageProbe:
         Raises:
             SourceUnavailable: there was no reply.
         """
-        return self._ask("list_objects_v2", MaxKeys=10)
+        return self._read(self.source.request("GET", "", query="?encoding-type=url&list-type=2&max-keys=10"))
 
-    def _ask(self, operation: str, **arguments: object) -> StoreReply:
-        try:
-            reply = getattr(self._client, operation)(Bucket=self._bucket, **arguments)
-        except ClientError as exc:
-            return _read(exc.response)
-        except (BotoCoreError, OSError, *UNREADABLE) as exc:
-            raise SourceUnavailable(why(exc), responded=False) from exc
-        if "Body" in reply:
-            reply["Body"].close()
-        return _read(reply)
+    def _read(self, response: BaseHTTPResponse) -> StoreReply:
+        document = self.source.read_document(response)
+        is_refused = response.status >= 300
+        return StoreReply(
+            status=response.status,
+            code=error_word("Code", document) if is_refused else "",
+            region=word(response.headers.get("x-amz-bucket-region"))
+            or (error_word("Region", document) if is_refused else "")
+            or None,
+            date=parse_http_date(response.headers.get("date")),
+            keys=() if is_refused else tuple(_listed(document)),
+        )
 
 
-def _read(reply: Mapping[str, Any]) -> StoreReply:
-    metadata = reply.get("ResponseMetadata", {})
-    headers = metadata.get("HTTPHeaders", {})
-    error = reply.get("Error", {})
-    return StoreReply(
-        status=metadata.get("HTTPStatusCode", 0),
-        code=word(error.get("Code")),
-        region=word(headers.get("x-amz-bucket-region")) or word(error.get("Region")) or None,
-        date=parse_http_date(headers.get("date")),
-        keys=tuple(item["Key"] for item in reply.get("Contents", []) if item.get("Size")),
-    )
+def _listed(listing: bytes) -> Iterator[str]:
+    """The keys of the objects that are not empty in a listing with ``encoding-type=url``; none in other documents."""
+    with suppress(ElementTree.ParseError):
+        for item in ElementTree.fromstring(listing).iterfind("{*}Contents"):  # noqa: S314 - see SHORT_DOCUMENT
+            if item.findtext("{*}Size") != "0":
+                yield unquote_plus(item.findtext("{*}Key", ""))
 
 
 def fleet_hosts(

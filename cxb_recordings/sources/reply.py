@@ -1,6 +1,6 @@
 """What a source's HTTP reply says, believed only where it fits, and the body behind it.
 
-Object storage and fleet hosts both speak HTTP through urllib3 (below boto3, below requests), so the judgement of a
+Object storage and fleet hosts both speak HTTP through urllib3 (the latter below requests), so the judgement of a
 reply and the reading of its body stand here once. How a request is made and signed does not.
 """
 
@@ -101,9 +101,9 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     return int(value)
 
 
-def word(value: object) -> str:
+def word(value: str | None) -> str:
     """A word of a source's that may go to a log or a terminal as it is; empty for anything else."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
+    return value if value is not None and _WORD.fullmatch(value) else ""
 
 
 def why(exc: BaseException) -> str:
@@ -134,8 +134,6 @@ class UpstreamBody:
             chunk = self._raw.read1(size, decode_content=False) or b""
         except (HTTPError, HTTPException, OSError, ValueError) as exc:
             raise SourceUnavailable(f"the transfer broke ({why(exc)})") from exc
-        if not chunk and self._raw.length_remaining:  # botocore tells urllib3 not to look (enforce_content_length)
-            raise SourceUnavailable("the transfer broke (it ended early)")
         if not chunk and self._raw.length_remaining is None and "transfer-encoding" not in self._raw.headers:
             # RFC 9112 §8: such an end can't be told from a break, and http.client takes a head that is cut off for one.
             raise SourceUnavailable("the transfer ended, and nothing tells whether it was all")

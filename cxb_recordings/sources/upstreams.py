@@ -1,6 +1,6 @@
-"""The sources that settings name, on clients and sessions that live as long as the process.
+"""The sources that settings name, on connections that live as long as the process.
 
-How a client is made lives in ``object_storage``, a session in ``fleet``; which source is asked first in
+How storage is spoken to lives in ``object_storage``, a fleet host in ``fleet``; which of them is asked first in
 ``availability``.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 from ..playback.source import RecordingSource
 from ..settings import StorageSettings, SystemSettings
 from .fleet import FleetHost, make_session
-from .object_storage import ObjectStorage, deaf_session, make_client
+from .object_storage import ObjectStorage
 
 
 class Upstreams:
-    """The clients and sessions of one service, one set for each process. Thread-safe."""
+    """The pools of one service's connections, one set for each process. Thread-safe."""
 
-    REMEMBERED_STORAGES = 8  # clients kept when settings go back and forth, or keys are rotated for years
+    REMEMBERED_STORAGES = 8  # pools kept when settings go back and forth, or keys are rotated for years
 
     def __init__(
         self, *, connect_timeout: float, read_timeout: float, require_https_fleet: bool, ca_bundle: str | None
@@ -34,7 +34,6 @@ class Upstreams:
         self._forget()
 
     def _forget(self) -> None:
-        self._session: Any = None
         self._fleet_session: Any = None
         self._storages: dict[StorageSettings, ObjectStorage] = {}
         self._pid = os.getpid()  # last: another thread that sees it finds nothing of the parent's
@@ -60,9 +59,7 @@ class Upstreams:
     def _make_storage(self, storage: StorageSettings) -> ObjectStorage:
         with self._lock:
             if storage not in self._storages:
-                self._session = self._session or deaf_session()
-                client = make_client(
-                    self._session,
+                made = ObjectStorage(
                     storage,
                     connect_timeout=self._connect_timeout,
                     read_timeout=self._read_timeout,
@@ -70,7 +67,7 @@ class Upstreams:
                 )
                 kept = list(self._storages.items())[1 - self.REMEMBERED_STORAGES :]
                 # Replaced, not changed in place: other threads read it without the lock.
-                self._storages = {**dict(kept), storage: ObjectStorage(client, storage.bucket)}
+                self._storages = {**dict(kept), storage: made}
             return self._storages[storage]
 
     def _make_fleet_session(self) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings, read_settings
 from cxb_recordings.sources.fleet import FleetHost, make_session
-from cxb_recordings.sources.object_storage import ObjectStorage, deaf_session, make_client
+from cxb_recordings.sources.object_storage import ObjectStorage
 from tests.fakes import FakeSource
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
@@ -46,7 +46,6 @@ KEYS = [
 ]
 
 FLEET_SECRET = "the-secret-of-a-fleet-host"
-BOTO_SESSION = deaf_session()
 
 
 @dataclass
@@ -55,19 +54,20 @@ class Subject:
 
     Attributes:
         gone: a context in which its server is gone; None for the fake, which has none.
-        manager: urllib3's pools below it; None likewise.
+        pools: urllib3's pools below it, of which there must be one; None likewise.
         secrets: what must never be shown.
     """
 
     source: RecordingSource
     put: Callable[[str, bytes], Any]
     gone: Callable[[], AbstractContextManager[Any]] | None = None
-    manager: Any = None
+    pools: Callable[[], list[Any]] | None = None
     secrets: tuple[str, ...] = ()
 
     def pool(self) -> Any:
         """urllib3's only pool."""
-        [pool] = [self.manager.pools[key] for key in self.manager.pools.keys()]  # noqa: SIM118 - not a dict
+        assert self.pools
+        [pool] = self.pools()
         return pool
 
     def idle(self) -> int:
@@ -82,20 +82,19 @@ def fake(_request: pytest.FixtureRequest) -> Subject:
     return Subject(source, source.recordings.__setitem__)
 
 
-def storage(bucket: Bucket, **changes: object) -> tuple[ObjectStorage, Any]:
+def storage(bucket: Bucket, **changes: object) -> ObjectStorage:
     settings = read_settings({"minio": bucket.settings(**changes)}).require_storage()
-    client = make_client(BOTO_SESSION, settings, connect_timeout=5, read_timeout=30, ca_bundle=None)
-    return ObjectStorage(client, settings.bucket), client._endpoint.http_session._manager
+    return ObjectStorage(settings, connect_timeout=5, read_timeout=30, ca_bundle=None)
 
 
 def moto(request: pytest.FixtureRequest) -> Subject:
     bucket: Bucket = request.getfixturevalue("moto_bucket")
-    source, manager = storage(bucket)
-    subject = Subject(source, bucket.put, None, manager, (bucket.server.secret_key,))
+    source = storage(bucket)
+    subject = Subject(source, bucket.put, None, lambda: [source._pool], (bucket.server.secret_key,))
 
     @contextmanager
     def gone() -> Iterator[None]:  # moto's server lives in this process and serves other tests
-        subject.source = storage(bucket, endpoint=f"http://127.0.0.1:{free_port()}")[0]
+        subject.source = storage(bucket, endpoint=f"http://127.0.0.1:{free_port()}")
         yield
 
     subject.gone = gone
@@ -105,8 +104,8 @@ def moto(request: pytest.FixtureRequest) -> Subject:
 def ceph(request: pytest.FixtureRequest) -> Subject:
     bucket: Bucket = request.getfixturevalue("ceph_bucket")
     node = request.getfixturevalue("ceph")
-    source, manager = storage(bucket)
-    return Subject(source, bucket.put, node.gateway.killed, manager, (node.access_key, node.secret_key))
+    source = storage(bucket)
+    return Subject(source, bucket.put, node.gateway.killed, lambda: [source._pool], (node.access_key, node.secret_key))
 
 
 def fleet(request: pytest.FixtureRequest) -> Subject:
@@ -116,4 +115,8 @@ def fleet(request: pytest.FixtureRequest) -> Subject:
     settings = FleetHostSettings(host.url, FLEET_SECRET)
     source = FleetHost(session, settings, connect_timeout=5, read_timeout=30)
     manager = session.get_adapter("http://").poolmanager  # type: ignore[attr-defined]
-    return Subject(source, host.recordings.__setitem__, lambda: nullcontext(host.refuse()), manager, (FLEET_SECRET,))
+
+    def pools() -> list[Any]:
+        return [manager.pools[key] for key in manager.pools.keys()]  # noqa: SIM118 - not a dict
+
+    return Subject(source, host.recordings.__setitem__, lambda: nullcontext(host.refuse()), pools, (FLEET_SECRET,))

@@ -14,7 +14,7 @@ from cxb_recordings import generate_signed_url
 from cxb_recordings.errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.settings import read_settings
-from cxb_recordings.sources.object_storage import ObjectStorage, deaf_session, make_client
+from cxb_recordings.sources.object_storage import ObjectStorage
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
 
@@ -23,13 +23,11 @@ from .scripted import ScriptedServer, reply
 
 KEY = "2024/05/call one+ü(1).mp3"
 DATA = b"0123456789"
-SESSION = deaf_session()
 
 
-def storage(section: dict[str, Any], *, session: Any = SESSION, read_timeout: float = 30) -> ObjectStorage:
+def storage(section: dict[str, Any], *, read_timeout: float = 30) -> ObjectStorage:
     settings = read_settings({"minio": section}).require_storage()
-    client = make_client(session, settings, connect_timeout=5, read_timeout=read_timeout, ca_bundle=None)
-    return ObjectStorage(client, settings.bucket)
+    return ObjectStorage(settings, connect_timeout=5, read_timeout=read_timeout, ca_bundle=None)
 
 
 def scripted(server: ScriptedServer, **options: Any) -> ObjectStorage:
@@ -133,7 +131,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_nothing_in_the_environment_changes_what_is_asked_or_signed(ceph_bucket: Bucket) -> None:
     ceph_bucket.put(KEY, DATA)
     section = ceph_bucket.settings()
-    source = storage(section, session=deaf_session())
+    source = storage(section)
 
     assert read(source.open(KEY)) == DATA
     assert read(source.open(KEY, RangeRequest(2, 3))) == b"23"
@@ -150,7 +148,7 @@ def test_nothing_in_the_environment_changes_what_is_asked_or_signed(ceph_bucket:
 @pytest.mark.usefixtures("hostile")
 def test_nothing_in_the_environment_adds_to_a_request() -> None:
     with ScriptedServer([reply(200, DATA)]) as server:
-        assert read(scripted(server, session=deaf_session()).open("k")) == DATA
+        assert read(scripted(server).open("k")) == DATA
     [head] = server.heads
 
     assert head.startswith("GET /recordings/k HTTP/1.1\r\n")
@@ -207,11 +205,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
                 scripted(server).open("k")
 
             assert (failure.value.status, failure.value.responded) == (status, True)
-            # botocore asks the same server for the bucket's region, in case that was wrong.
-            assert [head.split(" ")[1] for head in server.heads] in (
-                ["/recordings/k"],
-                ["/recordings/k", "/recordings"],
-            )
+            assert len(server.heads) == 1
         assert elsewhere.connections == 0
 
 
@@ -222,12 +216,11 @@ JUNK = {
     "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
     "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
     "a length that is no number": b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n",
-    "a date that is none": reply(200, DATA, "Last-Modified: yesterday", "x-amz-missing-meta: many"),
     "an error without an end": reply(500, b"<Error><Code>"),
     "an error inside another": reply(400, b"<Error><Error><Code>x</Code></Error><Code/></Error>"),
     "an error that is cut short": reply(500, b"<Error>", length=100),
     "an error whose code is a tree": reply(403, XML % b"<x>1</x>"),
-    "an error with two codes": reply(404, XML % b"A</Code><Code>B"),
+    "an error with two codes": reply(403, XML % b"A</Code><Code>B"),
     "an error in a code": reply(400, b"<Code><Error></Error><Region/></Code>"),
     "an error as deep as the sea": reply(500, b"<Error>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</Error>"),
 }
@@ -276,6 +269,15 @@ def test_a_body_that_ends_early_or_stalls_breaks_after_what_came(closes: bool) -
         opened.body.close()
 
     assert failure.value.responded
+
+
+def test_headers_that_say_nothing_do_no_harm() -> None:
+    with ScriptedServer(
+        [reply(200, DATA, "Last-Modified: yesterday", "x-amz-missing-meta: many", "ETag: x")]
+    ) as server:
+        opened = scripted(server).open("k")
+        assert (opened.info.last_modified, opened.info.etag) == (None, None)
+        assert read(opened) == DATA
 
 
 def test_an_upload_coding_that_a_store_kept_as_metadata_does_no_harm() -> None:

@@ -155,7 +155,7 @@ def test_the_environment_changes_nothing(upstream: Upstream, monkeypatch: pytest
 def test_one_client_is_made_for_each_distinct_settings(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream.store(DATA)
     made: list[str] = []
-    for name in ("make_client", "make_session"):
+    for name in ("ObjectStorage", "make_session"):
         original = getattr(upstreams, name)
 
         def counted(*args: Any, name: str = name, original: Any = original, **options: Any) -> Any:
@@ -170,13 +170,13 @@ def test_one_client_is_made_for_each_distinct_settings(upstream: Upstream, monke
         bodies = list(threads.map(lambda path: site.app.test_client().get(path).data, paths))
 
     assert bodies == [DATA] * 8
-    assert made == ["make_session" if upstream.kind == "fleet" else "make_client"]
+    assert made == ["make_session" if upstream.kind == "fleet" else "ObjectStorage"]
     if upstream.kind != "fleet":
         first, second = live, {"minio": live["minio"] | {"region": "eu-west-1"}}
         for settings in (second, first, second, first):
             live = settings
             site.ask()
-        assert made == ["make_client"] * 2
+        assert made == ["ObjectStorage"] * 2
 
 
 FORKING_HOST = """\

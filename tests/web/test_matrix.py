@@ -28,7 +28,7 @@ STORAGE: dict[str, str | None] = {
     "has it": None,
     "NoSuchKey": "storage has no such key",
     "refuses": "status 403 AccessDenied",
-    "down": "EndpointConnectionError: Connection refused",
+    "down": "NewConnectionError: Connection refused",
     "not configured": "",
 }
 ABSENT = "the fleet host has no such recording"
