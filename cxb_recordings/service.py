@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from . import links, storage_urls
 from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable, TooManyStreams
+from .hand_over import URL_SECONDS, HandOver, StoredRecordings
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.opening import Opening, open_from
@@ -26,8 +27,6 @@ from .sources.availability import Availability
 from .sources.object_storage import ObjectStorage
 from .sources.presigning import presign_get_object
 from .sources.upstreams import Upstreams
-
-HAND_OVER_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +66,6 @@ class Options:
     def stream_limits(self) -> StreamLimits:
         """Those of them that are a stream's."""
         return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """What nginx needs to fetch a recording from storage by itself.
-
-    Attributes:
-        signed_url: reads the recording for :data:`HAND_OVER_SECONDS`; a secret.
-        range_header: the Range to ask for; empty for the whole recording.
-    """
-
-    signed_url: str = field(repr=False)
-    range_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +114,7 @@ class RecordingService:
         self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
         self.reports = Reports(self)
         self._availability = Availability(options.host_cooldown, self.reports.availability_changed, clock)
+        self._stored = StoredRecordings(clock)
         self._upstreams = Upstreams(
             connect_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
@@ -144,7 +131,7 @@ class RecordingService:
         settings = self.settings()
         self.sources(settings)
         if self.options.offload is not None and settings.storage is not None:
-            presign_get_object(settings.storage, "any", HAND_OVER_SECONDS)
+            presign_get_object(settings.storage, "any", URL_SECONDS)
 
     def sources(self, settings: SystemSettings) -> list[RecordingSource]:
         """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""
@@ -220,15 +207,14 @@ class RecordingService:
         raise RecordingMissing("no source has the recording")
 
     def _hand_over(self, source: RecordingSource, storage: StorageSettings, search: _Search) -> Playback:
-        """Storage has the recording: decide, and let nginx fetch it. Costs a second upstream request, nginx's own."""
-        info = source.describe(search.key)
-        decision = negotiate(search.request, info)
+        """Decide, and let nginx fetch what storage has: a second upstream request, unless storage was asked lately."""
+        found = self._stored.find(source, storage, search.key)
+        decision = negotiate(search.request, found.info)
         if decision.status not in (200, 206):
-            return Playback(decision, info, None, source.name)
+            return Playback(decision, found.info, None, source.name)
         range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
-        hand_over = HandOver(presign_get_object(storage, search.key, HAND_OVER_SECONDS), range_header)
         self.reports.recording_handed_over(source.name, decision.status, search.listener)
-        return Playback(decision, info, None, source.name, hand_over)
+        return Playback(decision, found.info, None, source.name, HandOver(found.signed_url, range_header))
 
     def _start(self, search: _Search, opening: Opening, candidates: list[RecordingSource]) -> RecordingStream | None:
         """The stream of an opened recording, with its first byte at hand; None where no body is due."""

@@ -7,9 +7,8 @@ in ``service``. nginx's side of it is in the how-to, whose configuration the tes
 from __future__ import annotations
 
 from flask import Request, Response
-from werkzeug.datastructures import Headers
 
-from ..service import HandOver
+from ..hand_over import HandOver
 
 # nginx sends this when storage refused it and the request comes back (its error_page): then Python carries the bytes.
 REFUSED_HEADER = "X-Recording-Offload"
@@ -20,7 +19,7 @@ def may_hand_over(request: Request) -> bool:
     return request.headers.get(REFUSED_HEADER) != "refused"
 
 
-def redirect_to_storage(headers: Headers, location: str, hand_over: HandOver) -> Response:
+def redirect_to_storage(headers: dict[str, str], location: str, hand_over: HandOver) -> Response:
     """The reply that nginx turns into the recording.
 
     Args:

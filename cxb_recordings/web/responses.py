@@ -12,7 +12,6 @@ import unicodedata
 from urllib.parse import quote
 
 from flask import Response, current_app, g, request
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import dump_options_header, http_date, quote_etag
 
@@ -107,19 +106,20 @@ def respond(playback: Playback, key: str, offload: str | None, *, public: bool) 
     return Response(playback.stream, status=status, headers=headers, direct_passthrough=True)
 
 
-def guarded_headers(*, public: bool) -> Headers:
+def guarded_headers(*, public: bool) -> dict[str, str]:
     """The headers that guard every reply.
 
     Args:
         public: the public route: any site may embed it (CRMs do), no search engine may list it.
     """
-    headers = Headers()
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Content-Security-Policy"] = "default-src 'none'; sandbox"  # stops a stored script, not <audio>
-    headers["Referrer-Policy"] = "no-referrer"  # the token is part of the URL
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",  # stops a stored script, not <audio>
+        "Referrer-Policy": "no-referrer",  # the token is part of the URL
+        "Cross-Origin-Resource-Policy": "cross-origin" if public else "same-site",
+    }
     if public:
         headers["X-Robots-Tag"] = "noindex, nofollow"
-    headers["Cross-Origin-Resource-Policy"] = "cross-origin" if public else "same-site"
     return headers
 
 
@@ -186,7 +186,7 @@ def _plain(text: str) -> str:
     return re.sub(r'["%/\\]', "_", ascii_only).strip()  # normalizing makes slashes, too
 
 
-def _describe(headers: Headers, info: ContentInfo) -> None:
+def _describe(headers: dict[str, str], info: ContentInfo) -> None:
     if info.etag is not None:
         headers["ETag"] = quote_etag(info.etag, weak=info.etag_is_weak)
     if info.last_modified is not None:

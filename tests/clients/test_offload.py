@@ -100,6 +100,14 @@ def test_what_storage_does_not_have_goes_through_python(site: Site) -> None:
     assert site.get("unknown").status_code == 404
 
 
+def test_a_listener_who_seeks_makes_the_library_ask_storage_once(site: Site, ceph_bucket: Bucket) -> None:
+    assert site.get("stored", Range="bytes=0-9").content == DATA[:10]
+    ceph_bucket.client.delete_object(Bucket=ceph_bucket.name, Key="2026/05/call one+ü.wav")
+    assert site.get("stored", Range="bytes=5-9").status_code == 404, "nginx is refused, and Python finds it gone"
+    ceph_bucket.put("2026/05/call one+ü.wav", DATA[:100])
+    assert site.get("stored", Range="bytes=5-9").content == DATA[5:10]
+
+
 def test_a_stored_page_keeps_the_headers_that_make_it_harmless(site: Site) -> None:
     page = site.get("page")
     assert page.headers["Content-Type"] == "application/octet-stream"

@@ -1,0 +1,72 @@
+"""Recordings that nginx fetches by itself: what storage says of each, and a signed URL.
+
+Both are remembered for a while: a listener who seeks asks for the same recording again and again. Which requests are
+handed over is decided in ``service``, what nginx is told in ``web.offload``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .playback.source import ContentInfo, RecordingSource
+from .settings import StorageSettings
+from .sources.presigning import presign_get_object
+
+URL_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
+REMEMBERED_SECONDS = 30  # recordings never change, and one that is gone since comes back from nginx
+REMEMBERED_RECORDINGS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What nginx needs to fetch a recording from storage by itself.
+
+    Attributes:
+        signed_url: reads the recording for half a minute at least; a secret.
+        range_header: the Range to ask for; empty for the whole recording.
+    """
+
+    signed_url: str = field(repr=False)
+    range_header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """A recording that storage has.
+
+    Attributes:
+        info: what storage said of it.
+        signed_url: see :class:`HandOver`.
+        until: when, on the clock of whoever remembers it, both are to be asked for anew.
+    """
+
+    info: ContentInfo
+    signed_url: str = field(repr=False)
+    until: float
+
+
+class StoredRecordings:
+    """What storage said of recordings lately. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Remember nothing yet; `clock` tells monotonic seconds."""
+        self._clock = clock
+        self._remembered: dict[tuple[StorageSettings, str], StoredRecording] = {}
+
+    def find(self, source: RecordingSource, storage: StorageSettings, key: str) -> StoredRecording:
+        """The recording `key`, as it is remembered or as `source`, which reads `storage`, describes it now.
+
+        Raises:
+            RecordingMissing: the source has no such recording.
+            SourceUnavailable: the source failed.
+        """
+        now = self._clock()
+        found = self._remembered.get((storage, key))
+        if found is None or found.until <= now:
+            url = presign_get_object(storage, key, URL_SECONDS)
+            found = StoredRecording(source.describe(key), url, now + REMEMBERED_SECONDS)
+            if len(self._remembered) >= REMEMBERED_RECORDINGS:
+                self._remembered = {}  # replaced, not emptied: other threads use it without a lock
+            self._remembered[storage, key] = found
+        return found

@@ -1,0 +1,89 @@
+"""What is remembered of recordings that nginx fetches by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from cxb_recordings.errors import RecordingMissing
+from cxb_recordings.hand_over import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, HandOver, StoredRecordings
+from cxb_recordings.playback.source import ContentInfo
+from cxb_recordings.settings import StorageSettings
+from tests.fakes import FakeSource
+
+STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key", "the-secret-key")
+
+
+@dataclass
+class Storage(FakeSource):
+    asked: list[str] = field(default_factory=list)
+
+    def describe(self, key: str) -> ContentInfo:
+        self.asked.append(key)
+        return super().describe(key)
+
+
+@dataclass
+class Desk:
+    """The recordings that are remembered, the storage behind, and a clock that moves when a test moves it."""
+
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.source = Storage({"a.wav": b"0123456789"})
+        self.stored = StoredRecordings(lambda: self.now)
+
+    def find(self, key: str = "a.wav", storage: StorageSettings = STORAGE) -> tuple[int | None, str]:
+        found = self.stored.find(self.source, storage, key)
+        return found.info.length, found.signed_url
+
+
+def test_storage_is_asked_once_in_half_a_minute() -> None:
+    desk = Desk()
+    first = desk.find()
+    desk.now += REMEMBERED_SECONDS - 1
+    assert desk.find() == first
+    assert desk.source.asked == ["a.wav"]
+
+    desk.source.recordings["a.wav"] = b"other"
+    desk.now += 1
+    assert desk.find()[0] == 5
+    assert desk.source.asked == ["a.wav"] * 2
+
+
+def test_the_signed_url_outlives_what_is_remembered_by_as_long_again() -> None:
+    query = parse_qs(urlsplit(Desk().find()[1]).query)
+    assert int(query["X-Amz-Expires"][0]) >= 2 * REMEMBERED_SECONDS
+
+
+def test_an_absence_is_not_remembered() -> None:
+    desk = Desk()
+    with pytest.raises(RecordingMissing):
+        desk.find("b.wav")
+    desk.source.recordings["b.wav"] = b"new"
+    assert desk.find("b.wav")[0] == 3
+
+
+def test_other_settings_are_another_recording() -> None:
+    desk = Desk()
+    other = StorageSettings("https://s3.example", "us-east-1", "other", "key", "secret")
+    assert desk.find()[1].startswith("https://s3.example/recordings/a.wav?")
+    assert desk.find(storage=other)[1].startswith("https://s3.example/other/a.wav?")
+    assert len(desk.source.asked) == 2
+
+
+def test_no_more_than_so_many_are_remembered() -> None:
+    desk = Desk()
+    for number in range(REMEMBERED_RECORDINGS + 1):
+        desk.source.recordings[f"{number}.wav"] = b""
+        desk.find(f"{number}.wav")
+    assert len(desk.stored._remembered) <= REMEMBERED_RECORDINGS
+
+
+def test_no_signed_url_is_in_a_repr() -> None:
+    desk = Desk()
+    found = desk.stored.find(desk.source, STORAGE, "a.wav")
+    assert "X-Amz" in found.signed_url
+    assert "X-Amz" not in repr(found) + repr(HandOver(found.signed_url))
