@@ -1,6 +1,7 @@
 """The Flask hosts that are measured: the library, and what people write without it.
 
-gunicorn loads ``benchmarks.hosts:NAME()``; ``BENCH_S3`` names the store, path-style, with the bucket ``recordings``.
+gunicorn loads ``benchmarks.hosts:NAME()``; ``BENCH_S3`` names the store, AWS's
+variables have the credentials.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from botocore.config import Config
 from flask import Flask, Response
 from flask_jwt_extended import JWTManager
 
-from cxb_recordings import register
+from cxb_recordings import hand_over, register
 
-FILES = {"1kb": 1_000, "1mb": 1_000_000, "200mb": 200_000_000}
+from .stores import BUCKET, SIZES
 
 
 class _Calls:
@@ -32,9 +33,6 @@ def _client() -> Any:
     return boto3.client(
         "s3",
         endpoint_url=os.environ["BENCH_S3"],
-        aws_access_key_id=os.environ.get("BENCH_ACCESS_KEY", "key"),
-        aws_secret_access_key=os.environ.get("BENCH_SECRET_KEY", "secret"),
-        region_name="us-east-1",
         config=Config(s3={"addressing_style": "path"}, max_pool_connections=100),
     )
 
@@ -45,9 +43,9 @@ def _library(**options: Any) -> Flask:
     JWTManager(app)
     minio = {
         "endpoint": os.environ["BENCH_S3"],
-        "access_key": os.environ.get("BENCH_ACCESS_KEY", "key"),
-        "secret_key": os.environ.get("BENCH_SECRET_KEY", "secret"),
-        "bucket": "recordings",
+        "access_key": os.environ["AWS_ACCESS_KEY_ID"],
+        "secret_key": os.environ["AWS_SECRET_ACCESS_KEY"],
+        "bucket": BUCKET,
     }
     register(app, lambda: {"minio": minio}, _Calls(), public_url_prefix="/play", **options).warm_up()
     return app
@@ -68,13 +66,19 @@ def offload() -> Flask:
     return _library(offload="/_protected/")
 
 
+def offload_anew() -> Flask:
+    """The same for recordings that nobody asked for lately: storage is asked for each."""
+    hand_over.REMEMBERED_SECONDS = -1
+    return offload()
+
+
 def naive() -> Flask:
     """What everyone writes: a client for each request, 8 KB chunks, no length."""
     app = Flask(__name__)
 
     @app.get("/play/<token>")
     def play(token: str) -> Response:
-        body = _client().get_object(Bucket="recordings", Key=f"{token}.wav")["Body"]
+        body = _client().get_object(Bucket=BUCKET, Key=f"{token}.wav")["Body"]
         return Response(body.iter_chunks(8192), mimetype="audio/wav")
 
     return app
@@ -87,7 +91,7 @@ def bare() -> Flask:
 
     @app.get("/play/<token>")
     def play(token: str) -> Response:
-        reply = client.get_object(Bucket="recordings", Key=f"{token}.wav")
+        reply = client.get_object(Bucket=BUCKET, Key=f"{token}.wav")
         raw = reply["Body"]._raw_stream
 
         def chunks() -> Iterator[bytes]:
@@ -104,11 +108,11 @@ def bare() -> Flask:
 
 
 def memory() -> Flask:
-    """A Flask route that answers 1 KB from memory: what a request costs without any recording."""
+    """A Flask route that answers from memory: what a request costs without any recording."""
     app = Flask(__name__)
 
     @app.get("/play/<token>")
     def play(token: str) -> Response:
-        return Response(bytes(FILES[token]), mimetype="audio/wav")
+        return Response(bytes(SIZES[token]), mimetype="audio/wav")
 
     return app

@@ -1,4 +1,4 @@
-"""The measurements themselves: each takes a server and gives one or two figures."""
+"""The measurements themselves: each takes a server and gives figures by name."""
 
 from __future__ import annotations
 
@@ -7,70 +7,103 @@ import socket
 import statistics
 import subprocess
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import urlsplit
 
-from .servers import Server
+from .servers import Server, find_program
+from .stores import SIZES, Store
 
 GIGABYTE = 1e9
+CONNECTIONS = 8
+BIG_FILES = 3
+
+Figures = dict[str, float]
 
 
-def load(wrk: str, server: Server, path: str, seconds: int) -> tuple[float, float]:
+def load(server: Server, recording: str, seconds: int) -> Figures:
     """Requests per second over 8 connections, and the server's CPU in ms for each."""
     before = server.cpu_seconds()
-    command = [wrk, "-t1", "-c8", f"-d{seconds}s", "--timeout", "20s", server.url + path]
+    url = server.url(recording)
+    command = [find_program("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
     cpu = server.cpu_seconds() - before
     failed = re.search(r"(?:Non-2xx[^\n]*|Socket errors: connect [1-9][^\n]*)", output)
     if failed:
-        raise RuntimeError(f"{server.url}{path}: {failed[0]}")
+        raise RuntimeError(f"{url}: {failed[0]}")
     requests = int(re.search(r"(\d+) requests in", output)[1])  # type: ignore[index]
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1])  # type: ignore[index]
-    return rate, cpu * 1000 / max(requests, 1)
+    return {
+        f"{recording}_requests_per_s": rate,
+        f"{recording}_cpu_ms": cpu * 1000 / max(requests, 1),
+        "requests": requests,
+    }
 
 
-def big_file(curl: str, server: Server, path: str, size: int) -> float:
-    """CPU seconds of the server for each GB, one transfer at a time."""
+def big_file(server: Server) -> Figures:
+    """CPU seconds of the server for each GB: 200 MB, three times in a row, since the clock of /proc ticks at 10 ms."""
     before = server.cpu_seconds()
-    report = ["-w", "%{size_download}"]
-    command = [curl, "-sS", "-f", "-o", "/dev/null", *report, server.url + path]
-    received = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)  # noqa: S603
-    if received != size:
-        raise RuntimeError(f"{server.url}{path}: {received} bytes instead of {size}")
-    return (server.cpu_seconds() - before) * GIGABYTE / size
+    url, size = server.url("200mb"), SIZES["200mb"]
+    command = [find_program("curl"), "-sS", "-f", "-w", "%{size_download}\n", *["-o", "/dev/null", url] * BIG_FILES]
+    received = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
+    if received != [str(size)] * BIG_FILES:
+        raise RuntimeError(f"{url}: {received} bytes instead of {size} each")
+    return {"200mb_cpu_s_per_gb": (server.cpu_seconds() - before) * GIGABYTE / size / BIG_FILES}
 
 
-def first_bytes(server: Server, path: str, count: int) -> tuple[float, float]:
-    """Milliseconds to the first byte of a body, over new connections: median and 99th percentile."""
+def first_bytes(server: Server, recording: str, count: int, *, patience: float = 30) -> Figures:
+    """Milliseconds to the first byte of a body, over new connections: median and 99th percentile.
+
+    Raises:
+        TimeoutError: nothing came within `patience` seconds.
+    """
     times = []
-    address = urlsplit(server.url)
     for _ in range(count):
-        with socket.create_connection((str(address.hostname), address.port or 80), timeout=30) as client:
-            started = time.perf_counter()
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        started = time.perf_counter()
+        with ask(server, recording, patience) as client:
             received = b""
-            while b"\r\n\r\n" not in received or received.endswith(b"\r\n\r\n"):
+            while not (end := received.partition(b"\r\n\r\n"))[2]:
                 chunk = client.recv(65536)
                 if not chunk:
-                    raise RuntimeError(f"{path}: no body")
+                    raise RuntimeError(f"{recording}: no body")
                 received += chunk
             times.append((time.perf_counter() - started) * 1000)
-    return statistics.median(times), statistics.quantiles(times, n=100)[98]
+        if b" 200 " not in end[0].partition(b"\r\n")[0]:
+            raise RuntimeError(f"{recording}: {end[0][:40]!r}")
+    return {"first_byte_ms": statistics.median(times), "first_byte_p99_ms": statistics.quantiles(times, n=100)[98]}
 
 
-def slow_streams(server: Server, path: str, count: int) -> float:
-    """Memory in bytes for each of `count` streams whose clients read a little and then wait."""
-    address = urlsplit(server.url)
+def upstream(server: Server, store: Store, recording: str, count: int) -> Figures:
+    """Requests at the store for each client GET, and the connections that they came over."""
+    before = store.requests()
+    first_bytes(server, recording, count)
+    deadline = time.monotonic() + 5
+    while (store.requests() - before).total() < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+    seen = store.requests() - before
+    return {"upstream_requests": seen.total() / count, "upstream_connections": len(seen)}
+
+
+def slow_streams(server: Server, count: int) -> Figures:
+    """Memory in MB for each of `count` streams whose clients read a little and then wait."""
+    first_bytes(server, "1kb", 20)  # what the first requests cost is not a stream's memory
     before = server.memory_bytes()
     with ExitStack() as stack:
         for _ in range(count):
-            client = socket.socket()
-            stack.enter_context(client)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-            client.settimeout(30)
-            client.connect((str(address.hostname), address.port or 80))
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            client = stack.enter_context(ask(server, "200mb"))
             if not client.recv(4096).startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"{path}: no 200")
+                raise RuntimeError("no 200")
         time.sleep(2)  # until each stream's buffers are full
-        return (server.memory_bytes() - before) / count
+        return {"slow_stream_mb": (server.memory_bytes() - before) / count / 1e6}
+
+
+@contextmanager
+def ask(server: Server, recording: str, patience: float = 30) -> Iterator[socket.socket]:
+    """A connection of its own with a request on the way, and a small buffer, as of a slow listener."""
+    url = urlsplit(server.url(recording))
+    with closing(socket.socket()) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.settimeout(patience)
+        client.connect((str(url.hostname), url.port or 80))
+        client.sendall(f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: close\r\n\r\n".encode())
+        yield client

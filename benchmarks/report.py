@@ -1,25 +1,38 @@
-"""The table that a run prints, and its plot."""
+"""What a run prints: tables in Markdown, and a plot."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
+from typing import Any
 
 Medians = Mapping[str, Mapping[str, float]]
 
 CONTENDERS = {
     "nginx": "nginx `proxy_pass`",
     "offload": "cxb_recordings, `offload`",
+    "offload_anew": "cxb_recordings, `offload`, each recording for the first time",
     "library": "cxb_recordings",
-    "bare": "bare route, cached client",
+    "bare": "bare route, cached boto3 client",
     "naive": "naive route",
+    "memory": "a route that answers from memory",
+    "rclone": "rclone `serve http`",
+    "s3_proxy": "npm's `s3-proxy`",
+    "mlflow": "MLflow's artifact proxy",
 }
+PEERS = ("rclone", "s3_proxy", "mlflow")
 COLUMNS = {
     "1mb_requests_per_s": ("1 MB: requests/s", "{:.0f}"),
     "1mb_cpu_ms": ("1 MB: CPU ms", "{:.2f}"),
     "1kb_cpu_ms": ("1 KB: CPU ms", "{:.2f}"),
     "200mb_cpu_s_per_gb": ("200 MB: CPU s/GB", "{:.2f}"),
+    "first_byte_ms": ("first byte: ms", "{:.1f}"),
+    "first_byte_p99_ms": ("99 %: ms", "{:.1f}"),
+    "memory_mb": ("memory: MB", "{:.0f}"),
+    "upstream_requests": ("requests to the store for a GET", "{:.2f}"),
+    "upstream_connections": ("connections", "{:.0f}"),
 }
+Target = tuple[str, Callable[[Medians], float], str, float]
 
 
 def _ratio(one: str, other: str, key: str) -> Callable[[Medians], float]:
@@ -31,14 +44,14 @@ def _above(other: str) -> Callable[[Medians], float]:
 
 
 # What is to be reached: a name, the figure, whether it may be at most or must be at least the bound.
-TARGETS: list[tuple[str, Callable[[Medians], float], str, float]] = [
+TARGETS: list[Target] = [
     ("1 MB requests/s, against nginx", _ratio("library", "nginx", "1mb_requests_per_s"), "≥", 0.45),
     ("1 MB CPU, against nginx", _ratio("library", "nginx", "1mb_cpu_ms"), "≤", 3.5),
     ("1 MB requests/s, against the naive route", _ratio("library", "naive", "1mb_requests_per_s"), "≥", 4.5),
     ("200 MB CPU/GB, against nginx", _ratio("library", "nginx", "200mb_cpu_s_per_gb"), "≤", 1.6),
     ("1 KB CPU ms, above a route from memory", _above("memory"), "≤", 1.5),
     ("1 KB CPU ms, above the bare route", _above("bare"), "≤", 0.15),
-    ("first byte at 4 MB/s, against 8 KB chunks", _ratio("slow library", "slow fixed", "first_byte_ms"), "≤", 1.3),
+    ("first byte at 4 MB/s, against 8 KB chunks", _ratio("slow_library", "slow_fixed", "first_byte_ms"), "≤", 1.3),
     ("offload, 1 MB requests/s, against nginx", _ratio("offload", "nginx", "1mb_requests_per_s"), "≥", 0.6),
     ("offload, 200 MB CPU/GB, against nginx", _ratio("offload", "nginx", "200mb_cpu_s_per_gb"), "≤", 1.15),
     ("MB of memory for each slow stream", lambda medians: medians["library"]["slow_stream_mb"], "≤", 0.4),
@@ -46,14 +59,43 @@ TARGETS: list[tuple[str, Callable[[Medians], float], str, float]] = [
 ]
 
 
-def table(medians: Medians) -> str:
-    """Two Markdown tables: the contenders, and what is to be reached."""
-    lines = ["| | " + " | ".join(title for title, _ in COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+def page(document: Mapping[str, Any]) -> str:
+    """All tables of a run: what is to be reached, the contenders before each store, the machine."""
+    stand_in, ceph = document["stand_in"], document.get("ceph")
+    parts = [_targets(stand_in, TARGETS), "Before nginx that serves files as a store does:", _contenders(stand_in)]
+    if ceph:
+        parts += ["Before Ceph's gateway:", _contenders(ceph)]
+        against = list(_against_peers(ceph))
+        if against:
+            parts.append(_targets(ceph, against))
+    machine = "; ".join(f"{name} {value}" for name, value in document["machine"].items())
+    effort = document["effort"]
+    parts.append(f"{effort['rounds']} interleaved rounds of {effort['seconds']} s for a figure, medians. {machine}.")
+    return "\n\n".join(parts)
+
+
+def _against_peers(medians: Medians) -> Iterator[Target]:
+    for name in PEERS:
+        if name in medians:
+            title = CONTENDERS[name]
+            yield f"1 MB requests/s, against {title}", _ratio("library", name, "1mb_requests_per_s"), "≥", 1.0
+            yield f"200 MB CPU/GB, against {title}", _ratio("library", name, "200mb_cpu_s_per_gb"), "≤", 1.0
+
+
+def _contenders(medians: Medians) -> str:
+    columns = {key: value for key, value in COLUMNS.items() if any(key in of for of in medians.values())}
+    lines = ["| | " + " | ".join(title for title, _ in columns.values()) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, title in CONTENDERS.items():
-        cells = [form.format(medians[name][key]) for key, (_, form) in COLUMNS.items()]
-        lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    lines += ["", "| figure | seen | bound |", "|---|---|---|"]
-    for title, figure, relation, bound in TARGETS:
+        if name in medians:
+            figures = medians[name]
+            cells = [form.format(figures[key]) if key in figures else "" for key, (_, form) in columns.items()]
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _targets(medians: Medians, targets: list[Target]) -> str:
+    lines = ["| figure | seen | bound |", "|---|---|---|"]
+    for title, figure, relation, bound in targets:
         seen = figure(medians)
         reached = seen >= bound if relation == "≥" else seen <= bound
         lines.append(f"| {title} | {seen:.2f}{'' if reached else ' (missed)'} | {relation} {bound:g} |")
@@ -61,17 +103,22 @@ def table(medians: Medians) -> str:
 
 
 def plot(medians: Medians) -> str:
-    """Bars of requests per second for 1 MB, as an SVG that reads on light and dark pages."""
-    rates = {title: medians[name]["1mb_requests_per_s"] for name, title in CONTENDERS.items()}
-    scale, rows = 300 / max(rates.values()), []
-    for number, (title, rate) in enumerate(rates.items()):
-        y = 34 + number * 26
-        rows.append(f'<text x="190" y="{y + 13}" text-anchor="end">{escape(title.replace("`", ""))}</text>')
-        rows.append(f'<rect x="200" y="{y}" width="{rate * scale:.0f}" height="18" fill="#4477aa"/>')
-        rows.append(f'<text x="{206 + rate * scale:.0f}" y="{y + 13}">{rate:.0f}</text>')
-    height = 44 + len(rates) * 26
-    title = '<text x="200" y="20">recordings of 1 MB a second, 8 connections</text>'
+    """Bars of requests per second for 1 MB and of the CPU for each, as an SVG that reads on light and dark pages."""
+    panels = {"1mb_requests_per_s": "requests/s for 1 MB", "1mb_cpu_ms": "CPU ms for each"}
+    shown = {
+        name: title.replace("`", "") for name, title in CONTENDERS.items() if "1mb_cpu_ms" in medians.get(name, {})
+    }
+    parts = []
+    for number, title in enumerate(shown.values()):
+        parts.append(f'<text x="350" y="{47 + number * 26}" text-anchor="end">{escape(title)}</text>')
+    for panel, (key, title) in enumerate(panels.items()):
+        x, widest = 360 + panel * 240, max(medians[name][key] for name in shown)
+        parts.append(f'<text x="{x}" y="20" font-weight="bold">{title}</text>')
+        for number, name in enumerate(shown):
+            y, value = 34 + number * 26, medians[name][key]
+            width, color = value * 170 / widest, "#dd7733" if name in ("library", "offload") else "#4477aa"
+            parts.append(f'<rect x="{x}" y="{y}" width="{width:.0f}" height="18" fill="{color}"/>')
+            parts.append(f'<text x="{x + 6 + width:.0f}" y="{y + 13}">{COLUMNS[key][1].format(value)}</text>')
+    height = 44 + len(shown) * 26
     style = 'font-family="sans-serif" font-size="12" fill="#777777"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="570" height="{height}" {style}>{title}{"".join(rows)}</svg>\n'
-    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="860" height="{height}" {style}>{"".join(parts)}</svg>\n'

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+LOOPBACK = "127.0.0.1"
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-_OFFLOAD = """
-location = /_protected/ {{ internal; set $url $upstream_http_x_storage_url; set $part $upstream_http_x_storage_range;
-  proxy_pass $url; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Range $part;
-  proxy_set_header Authorization ""; proxy_max_temp_file_size 0; proxy_buffers 8 64k; proxy_buffer_size 64k; }}
-"""
 
 
 def free_port() -> int:
     """A port that nothing listens on."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def find_program(name: str) -> str:
+    """The path of a program; Absent, naming it, where there is none."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise Absent(name)
+    return path
+
+
+class Absent(Exception):
+    """Raised when a program or a package is not installed."""
 
 
 @dataclass
@@ -33,13 +41,20 @@ class Server:
     """Processes of one session.
 
     Attributes:
-        url: where it answers, without a trailing slash.
+        origin: where it answers, without a trailing slash.
         process: the first of them.
+        companions: other sessions that belong to it.
+        path: of a recording, with a place for its name.
     """
 
-    url: str
+    origin: str
     process: subprocess.Popen[bytes]
     companions: list[Server] = field(default_factory=list)
+    path: str = "/play/{}"
+
+    def url(self, recording: str) -> str:
+        """Where a recording plays."""
+        return self.origin + self.path.format(recording)
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes so far, those that ended included."""
@@ -47,8 +62,9 @@ class Server:
         return total + sum(companion.cpu_seconds() for companion in self.companions)
 
     def memory_bytes(self) -> int:
-        """Resident memory of all its processes."""
-        return sum(int(stat[21]) for stat in self._stats()) * os.sysconf("SC_PAGE_SIZE")
+        """Resident memory of all its processes; what they share counts for each."""
+        own = sum(int(stat[21]) for stat in self._stats()) * os.sysconf("SC_PAGE_SIZE")
+        return own + sum(companion.memory_bytes() for companion in self.companions)
 
     def stop(self) -> None:
         """Kill the session."""
@@ -74,81 +90,39 @@ def start(command: list[str], port: int, log: Path, environment: dict[str, str] 
     """Start a command and wait until the port answers.
 
     Raises:
-        RuntimeError: it ended, or the port did not answer within 20 s; with the log's end.
+        RuntimeError: it ended, or the port did not answer within 60 s; with the log's end.
     """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - commands of this package
-            command, stdout=output, stderr=output, start_new_session=True, env=os.environ | (environment or {})
+            command, stdout=output, stderr=output, start_new_session=True, env=inherited | (environment or {})
         )
-    server = Server(f"http://127.0.0.1:{port}", process)
-    deadline = time.monotonic() + 20
+    server = Server(f"http://{LOOPBACK}:{port}", process)
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((LOOPBACK, port)) == 0:
                 return server
         time.sleep(0.05)
     raise RuntimeError(f"{command[0]} does not answer:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def start_nginx(program: str, directory: Path, port: int, body: str, http: str = "") -> Server:
-    """Nginx with two workers.
+def start_nginx(directory: Path, body: str, http: str = "access_log off;") -> Server:
+    """Nginx with two workers, on a free port.
 
     Args:
-        program: its path.
         directory: for its files; made here.
-        port: where it listens.
         body: what stands in the server block.
         http: what stands beside that.
     """
+    program, port = find_program("nginx"), free_port()
     directory.mkdir()
     paths = " ".join(f"{name}_temp_path {directory}/{name};" for name in _TEMPORARY)
     (directory / "nginx.conf").write_text(
         f"daemon off; worker_processes 2; pid {directory}/pid; error_log {directory}/error.log;\n"
-        f"events {{ worker_connections 1024; }} http {{ {paths} sendfile on; keepalive_requests 1000000;\n"
-        f"{http or 'access_log off;'} server {{ listen 127.0.0.1:{port} reuseport; {body} }} }}\n"
+        f"events {{ worker_connections 4096; }} http {{ {paths} sendfile on; keepalive_requests 1000000;\n"
+        f"{http} server {{ listen {LOOPBACK}:{port} reuseport; {body} }} }}\n"
     )
     log = directory / "error.log"
     command = [program, "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(log)]
     return start(command, port, log)
-
-
-def start_store(program: str, directory: Path, files: Path) -> Server:
-    """Nginx that serves files as an S3 store does, so that the store is not what is measured.
-
-    ``/slow/`` gives them at 4 MB a second; the access log counts the requests.
-    """
-    body = f"root {files}; location /slow/ {{ alias {files}/; limit_rate 4m; }}"
-    counted = f"log_format method '$request_method'; access_log {directory}/requests.log method;"
-    return start_nginx(program, directory, free_port(), body, counted)
-
-
-def start_proxy(program: str, directory: Path, store: Server) -> Server:
-    """Nginx in front of the store: the limit of what a proxy can do."""
-    port, target = free_port(), store.url.removeprefix("http://")
-    body = (
-        "location /play/ { rewrite ^/play/(.*)$ /recordings/$1.wav break; proxy_pass http://store;"
-        ' proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffers 8 64k; proxy_buffer_size 64k;'
-        " proxy_max_temp_file_size 0; }"
-    )
-    return start_nginx(
-        program, directory, port, body, f"access_log off; upstream store {{ server {target}; keepalive 32; }}"
-    )
-
-
-def start_host(name: str, store_url: str, log: Path, threads: int = 4) -> Server:
-    """Gunicorn with two workers and an application of :mod:`benchmarks.hosts`."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2"]
-    command += ["--worker-class", "gthread", "--threads", str(threads), "--keep-alive", "30", "--timeout", "120"]
-    return start([*command, f"benchmarks.hosts:{name}()"], port, log, {"BENCH_S3": store_url})
-
-
-def start_offload(program: str, directory: Path, store: Server, log: Path) -> Server:
-    """The library behind an nginx that fetches the bytes; both count."""
-    host, port = start_host("offload", store.url, log), free_port()
-    target = host.url.removeprefix("http://")
-    body = 'location /play/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }'
-    upstream = f"access_log off; upstream app {{ server {target}; keepalive 32; }}"
-    server = start_nginx(program, directory, port, body + _OFFLOAD.format(), upstream)
-    server.companions.append(host)
-    return server

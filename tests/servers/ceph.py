@@ -18,7 +18,7 @@ from . import accepts_connections, find_program, free_port, tail
 from .daemon import Daemon
 from .moto_s3 import Bucket, S3Server
 
-_PACKAGES = {
+PROGRAMS = {  # and Debian's packages that have them
     "ceph-mon": "ceph-mon",
     "ceph-osd": "ceph-osd",
     "radosgw": "radosgw",
@@ -87,8 +87,8 @@ class Ceph(S3Server):
 @pytest.fixture(scope="session")
 def ceph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ceph]:
     """A throw-away Ceph node: one for each test process; 2 s and 140 MB."""
-    programs = {name: find_program(request, name, package) for name, package in _PACKAGES.items()}
-    node = _Node(tmp_path_factory.mktemp("ceph"), programs)
+    programs = {name: find_program(request, name, package) for name, package in PROGRAMS.items()}
+    node = Node(tmp_path_factory.mktemp("ceph"), programs)
     try:
         yield node.start()
     finally:
@@ -108,7 +108,7 @@ def any_bucket(request: pytest.FixtureRequest) -> Bucket:
     return bucket
 
 
-class _Node:
+class Node:
     """The processes of a node, from an empty directory to a user who may create buckets."""
 
     def __init__(self, directory: Path, programs: Mapping[str, str]) -> None:
