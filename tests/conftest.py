@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.servers.gunicorn",
     "tests.servers.mongod",
     "tests.servers.nginx",
+    "tests.servers.tls",
 ]
 
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import certifi
 import pytest
 import requests
 
@@ -29,7 +30,16 @@ JWTManager(app)
 keys = {{"stored": "2026/05/call one+ü.wav", "fleet": "fleet.wav", "page": "page.html", "absent": "absent.wav"}}
 calls = [{{"session_id": t, "recording_key": k, "recording_access_token": t}} for t, k in keys.items()]
 settings = {{"minio": {minio}, "cxbcore_fleet": {fleet}}}
-register(app, lambda: settings, InMemoryCallRepository(calls), offload="/_protected/")
+register(app, lambda: settings, InMemoryCallRepository(calls), offload="/_protected/", ca_bundle={ca_bundle!r})
+"""
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+TLS_FRONT = """
+server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {certificate};
+    ssl_certificate_key {certificate};
+    location / {{ proxy_pass {store}; proxy_set_header Host $http_host; }}
+}}
 """
 
 
@@ -45,11 +55,12 @@ class Site:
         )
 
 
-def nginx_configuration(app: Gunicorn, port: int) -> str:
+def nginx_configuration(app: Gunicorn, port: int, trusted: Path) -> str:
     block = re.search(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert block is not None
     upstream = f"upstream app {{ server {app.url.removeprefix('http://')}; }}\n"
-    return upstream + block[1].replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    assert TRUSTED in block[1]
+    return upstream + block[1].replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace(TRUSTED, str(trusted))
 
 
 @pytest.fixture
@@ -57,13 +68,13 @@ def app(ceph_bucket: Bucket, fleet_host: FleetHostFactory, gunicorn: GunicornFac
     ceph_bucket.put("2026/05/call one+ü.wav", DATA)
     ceph_bucket.put("page.html", b"<script>alert(1)</script>", "text/html")
     host = fleet_host({"fleet.wav": DATA[:5000]})
-    return gunicorn(APP.format(minio=ceph_bucket.settings(), fleet=[host.url]))
+    return gunicorn(APP.format(minio=ceph_bucket.settings(), fleet=[host.url], ca_bundle=None))
 
 
 @pytest.fixture
-def site(app: Gunicorn, nginx: NginxFactory) -> Site:
+def site(app: Gunicorn, nginx: NginxFactory, certificate: Path) -> Site:
     port = free_port()
-    server = nginx(nginx_configuration(app, port), port)
+    server = nginx(nginx_configuration(app, port, certificate), port)
     return Site(f"http://127.0.0.1:{port}/api/v1/public/recordings", server, app)
 
 
@@ -124,9 +135,36 @@ def test_the_signed_url_reaches_neither_the_client_nor_a_log(site: Site) -> None
     assert not [name for name in reply.headers if name.lower().startswith(("x-accel", "x-storage", "x-amz"))]
 
 
-def test_a_request_at_which_storage_refuses_nginx_comes_back_to_python(app: Gunicorn, nginx: NginxFactory) -> None:
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_storage_over_tls_is_believed_where_its_certificate_is(
+    is_trusted: bool,
+    ceph_bucket: Bucket,
+    gunicorn: GunicornFactory,
+    nginx: NginxFactory,
+    certificate: Path,
+) -> None:
+    ceph_bucket.put("2026/05/call one+ü.wav", DATA)
+    port, front_port = free_port(), free_port()
+    front = TLS_FRONT.format(port=front_port, certificate=certificate, store=ceph_bucket.server.endpoint)
+    front_server = nginx(front, front_port)
+    minio = ceph_bucket.settings(endpoint=f"https://127.0.0.1:{front_port}")
+    app = gunicorn(APP.format(minio=minio, fleet=[], ca_bundle=str(certificate)))
+    trusted = certificate if is_trusted else Path(certifi.where())
+    site = Site(
+        f"http://127.0.0.1:{port}/api/v1/public/recordings", nginx(nginx_configuration(app, port, trusted), port), app
+    )
+
+    assert site.get("stored").content == DATA
+    seen = (front_server.directory / "logs/access.log").read_text()
+    assert seen.count('"HEAD ') == 1
+    assert ("X-Amz-Signature" in seen) == is_trusted, "what nginx does not trust gets no signed URL; Python carries"
+
+
+def test_a_request_at_which_storage_refuses_nginx_comes_back_to_python(
+    app: Gunicorn, nginx: NginxFactory, certificate: Path
+) -> None:
     port = free_port()
-    configuration = nginx_configuration(app, port)
+    configuration = nginx_configuration(app, port, certificate)
     refused = configuration.replace('Authorization "";', 'Authorization "AWS nobody:nothing";')
     assert refused != configuration
     server = nginx(refused, port)
