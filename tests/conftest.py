@@ -5,9 +5,10 @@ from __future__ import annotations
 import hypothesis
 import pytest
 
-# The machines that tests run on are shared: how long one example takes says nothing.
-hypothesis.settings.register_profile("shared", deadline=None)
-hypothesis.settings.load_profile("shared")
+# The machines that tests run on are shared: how long one example takes says nothing. Tests that want more examples, or
+# fewer, ask for a multiple of what the profile says.
+hypothesis.settings.register_profile("full", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 
 pytest_plugins = [
     "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself
@@ -19,6 +20,10 @@ pytest_plugins = [
     "tests.servers.nginx",
     "tests.servers.tls",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("full" if config.getoption("--require-servers") else "quick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     skip = pytest.mark.skip(reason="full: runs with --require-servers only")
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if item.get_closest_marker("full") or item.nodeid.startswith(LONG_ROOMS) or fixtures & LONG_FIXTURES:
+        # A parameter may be the name of a fixture that is asked for by request.getfixturevalue().
+        parameters = item.nodeid.partition("[")[2].rstrip("]").split("-")
+        needs = {*getattr(item, "fixturenames", ()), *parameters}
+        if item.get_closest_marker("full") or item.nodeid.startswith(LONG_ROOMS) or needs & LONG_FIXTURES:
             item.add_marker(skip)

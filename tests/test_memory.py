@@ -82,7 +82,9 @@ def play(url: str, *, whole: bool) -> int:
     return received
 
 
-@pytest.mark.parametrize(("kind", "size"), [("storage", 2 * GB), ("fleet", GB // 2)])
+@pytest.mark.parametrize(
+    ("kind", "size"), [pytest.param("storage", 2 * GB, marks=pytest.mark.full), ("fleet", GB // 2)]
+)
 def test_a_recording_of_2_gb_streams_with_less_than_30_mb_growth(
     kind: str, size: int, origin: str, gunicorn: GunicornFactory, tmp_path: Path
 ) -> None:

@@ -338,7 +338,7 @@ def test_any_json_anywhere_gives_settings_or_named_faults_and_never_an_exception
         assert any(field.startswith("minio") for field in fields)
 
 
-@settings(max_examples=40, deadline=None)  # a boto3 session for each
+@settings(max_examples=settings().max_examples * 2 // 5, deadline=None)  # a boto3 session for each
 @given(st.sampled_from(sorted(MINIO)), st.text(max_size=5) | st.from_regex(r"\A[a-z0-9.:_-]{1,70}\Z"))
 def test_whatever_storage_settings_are_accepted_boto3_accepts_too(name: str, value: str) -> None:
     accepted = read_settings(minio(**{name: value}))

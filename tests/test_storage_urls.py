@@ -237,7 +237,7 @@ def test_no_url_is_an_error(url: str) -> None:
         assert extract_s3_key_from_url(text) != ""
 
 
-@settings(max_examples=300, deadline=None)  # the first boto3 client takes long
+@settings(max_examples=3 * settings().max_examples, deadline=None)  # the first boto3 client takes long
 @given(st.text(min_size=1, max_size=30) | st.text(alphabet="a/.%2e+ ?#\\ü", min_size=1, max_size=12))
 def test_the_key_that_was_signed_is_found_again(key: str) -> None:
     if key_is_askable(key):

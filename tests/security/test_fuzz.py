@@ -21,7 +21,7 @@ def world() -> Iterator[World]:
 
 
 @pytest.mark.parametrize("door", DOORS)
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10 * settings().max_examples, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_nothing_from_outside_breaks_in(world: World, door: str, data: st.DataObject) -> None:
     check, strategy = DOORS[door]

@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,25 +66,34 @@ class GunicornFactory(Protocol):
 @pytest.fixture
 def gunicorn(tmp_path: Path) -> Iterator[GunicornFactory]:
     """A factory of gunicorn servers, each on its own port."""
+    with gunicorns(tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def gunicorns(directory: Path) -> Iterator[GunicornFactory]:
+    """The factory behind the fixture, for fixtures that outlive a test; modules and logs go to `directory`."""
     servers: list[Gunicorn] = []
 
     def start(source: str, *arguments: str, environment: dict[str, str] | None = None) -> Gunicorn:
         module = f"gunicorn_app_{len(servers)}"
-        (tmp_path / f"{module}.py").write_text(source)
-        log = tmp_path / f"{module}.log"
+        (directory / f"{module}.py").write_text(source)
+        log = directory / f"{module}.log"
         command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", *arguments, f"{module}:app"]
-        variables = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT}"} | (environment or {})
+        variables = os.environ | {"PYTHONPATH": f"{directory}{os.pathsep}{PROJECT}"} | (environment or {})
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command, cwd=tmp_path, env=variables, stdout=output, stderr=output, start_new_session=True
+                command, cwd=directory, env=variables, stdout=output, stderr=output, start_new_session=True
             )
         server = _wait_for_answer(process, log)
         servers.append(server)
         return server
 
-    yield start
-    for server in servers:
-        server.stop()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def _wait_for_answer(process: subprocess.Popen[bytes], log: Path) -> Gunicorn:

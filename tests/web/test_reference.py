@@ -137,7 +137,7 @@ def assert_answers(reply: TestResponse, expected: Answer, file: File, method: st
         assert reply.json is not None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=10 * settings().max_examples, deadline=None)
 @given(lengths, etags, modified, methods, headers, st.booleans(), st.booleans(), st.booleans())
 @example(0, '"a"', NOON, "GET", {"Range": "bytes=-5"}, False, False, False)
 @example(0, None, None, "GET", {"Range": "bytes=-0"}, True, True, True)
@@ -167,7 +167,7 @@ def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
     assert all(body.closed for body in source.bodies)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths, methods, headers, st.sampled_from([0, 86400, -86400]))
 def test_the_answer_of_each_real_source_is_that_of_the_reference_model(
     upstream: Upstream, length: int, method: str, headers: dict[str, str], shift: int

@@ -298,7 +298,11 @@ request_headers = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples * 3 // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     status=st.sampled_from([200, 206, 304, 404, 412, 416, 500]),
     headers=reply_headers,

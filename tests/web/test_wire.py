@@ -11,8 +11,8 @@ import pytest
 
 from cxb_recordings.errors import StreamBroken
 from tests.servers import wait_until
-from tests.servers.fleet_host import FleetHost, FleetHostFactory
-from tests.servers.gunicorn import GunicornFactory
+from tests.servers.fleet_host import FleetHost
+from tests.servers.gunicorn import gunicorns
 from tests.servers.scripted_origin import reply
 
 from .site import PREFIXES, Scripted, Site, serving
@@ -53,20 +53,28 @@ class Server:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-@pytest.fixture(params=["flask", "gunicorn"])
-def server(request: pytest.FixtureRequest, fleet_host: FleetHostFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["flask", "gunicorn"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Flask's own server and gunicorn in turn."""
-    host = fleet_host(KEYS)
+    host = FleetHost(dict(KEYS))
     source = HOST.format(keys=list(KEYS), settings={"cxbcore_fleet": [host.url]})
     if request.param == "gunicorn":
-        gunicorn: GunicornFactory = request.getfixturevalue("gunicorn")
-        url = urlsplit(gunicorn(source, "--worker-class", "gthread", "--threads", "4").url)
-        yield Server((url.hostname or "", url.port or 0), host)
+        with gunicorns(tmp_path_factory.mktemp("gunicorn")) as start:
+            url = urlsplit(start(source, "--worker-class", "gthread", "--threads", "4").url)
+            yield Server((url.hostname or "", url.port or 0), host)
     else:
         names: dict[str, object] = {}
         exec(source, names)
         with serving(names["app"]) as address:  # type: ignore[arg-type]
             yield Server(address, host)
+    host.stop()
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    """The running server, whose source behaves."""
+    running.host.behaviour = "ok"
+    return running
 
 
 def test_a_connection_is_used_again_after_every_kind_of_answer(server: Server) -> None:
