@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -95,6 +95,8 @@ class RecordingService:
     Attributes:
         options: how it behaves.
         reports: its log records and signals.
+        upstreams: the sources that settings name; ``testing`` puts others in their place.
+        sleep: waits before a broken stream is tried again; likewise.
     """
 
     def __init__(
@@ -109,18 +111,18 @@ class RecordingService:
         self.options = options = options or Options()
         self._read_settings = SettingsReader(settings_provider)
         self._clock = clock
-        self._sleep = sleep
+        self.sleep = sleep
         self._stream_limits = options.stream_limits()
         self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
         self.reports = Reports(self)
         self._availability = Availability(options.host_cooldown, self.reports.availability_changed, clock)
         self._stored = StoredRecordings(clock)
-        self._upstreams = Upstreams(
+        self.upstreams: Callable[[SystemSettings], Iterable[RecordingSource]] = Upstreams(
             connect_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
             require_https_fleet=options.require_https_fleet,
             ca_bundle=options.ca_bundle,
-        )
+        ).sources
 
     def settings(self) -> SystemSettings:
         """The system settings as they are now; asks the provider once, whose errors are passed on."""
@@ -135,7 +137,7 @@ class RecordingService:
 
     def sources(self, settings: SystemSettings) -> list[RecordingSource]:
         """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""
-        return self._availability.watch(self._upstreams.sources(settings))
+        return self._availability.watch(self.upstreams(settings))
 
     def open(
         self, key: str, request: PlaybackRequest, listener: Listener | None = None, *, may_hand_over: bool = False
@@ -236,7 +238,7 @@ class RecordingService:
             self._stream_limits,
             report=report,
             clock=self._clock,
-            sleep=self._sleep,
+            sleep=self.sleep,
         )
         try:
             stream.start(search.deadline)

@@ -36,6 +36,8 @@ source_put_aside = _signals.signal("source-put-aside")
 source_back = _signals.signal("source-back")
 #: A recording's body is closed, whole or not; payload :class:`RecordingServed`.
 recording_served = _signals.signal("recording-served")
+#: All of the above.
+EVERY = tuple(_signals.values())
 
 
 @dataclass(frozen=True, slots=True)

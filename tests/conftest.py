@@ -11,6 +11,7 @@ hypothesis.settings.register_profile("full", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 
 pytest_plugins = [
+    "cxb_recordings.pytest_plugin",
     "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself
     "tests.servers.ceph",
     "tests.servers.faulty_origin",

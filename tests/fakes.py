@@ -1,12 +1,12 @@
-"""Sources and calls that exist in memory only, for tests of what stands above them."""
+"""A clock that tests move, and a source in memory with the oddities that real ones have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cxb_recordings.errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
-from cxb_recordings.playback.source import ContentInfo, OpenedRecording
+from cxb_recordings.playback.source import OpenedRecording
+from cxb_recordings.testing import InMemorySource
 
 
 class FakeTime:
@@ -22,78 +22,23 @@ class FakeTime:
         self.now += seconds
 
 
-class FakeBody:
-    """A body that breaks after a number of bytes, where one is given."""
-
-    def __init__(self, data: bytes, breaks_after: int | None = None) -> None:
-        self.data = data
-        self.position = 0
-        self.breaks_after = breaks_after
-        self.closed = False
-        self.sizes: list[int] = []
-
-    def read(self, size: int) -> bytes:
-        assert not self.closed
-        self.sizes.append(size)
-        if self.breaks_after is not None:
-            size = min(size, self.breaks_after - self.position)
-            if size == 0:
-                raise SourceUnavailable("broken by the test")
-        chunk = self.data[self.position : self.position + size]
-        self.position += len(chunk)
-        return chunk
-
-    def close(self) -> None:
-        self.closed = True
-
-
 @dataclass
-class FakeSource:
-    """A source in memory, which does what the interface says."""
-
-    recordings: dict[str, bytes]
-    name: str = "fake"
-    etag: str | None = "tag"
-    breaks_after: int | None = None
-    bodies: list[FakeBody] = field(default_factory=list)
-
-    def describe(self, key: str) -> ContentInfo:
-        if key not in self.recordings:
-            raise RecordingMissing("the fake has no such recording")
-        return ContentInfo(len(self.recordings[key]), self.etag, media_type="audio/wav")
-
-    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
-        info = self.describe(key)
-        assert info.length is not None
-        if unless_etag is not None and unless_etag == self.etag:
-            raise NotModified(info)
-        span = wanted.resolve(info.length) if wanted else None
-        if wanted and span is None:
-            raise RangeNotSatisfiable(info.length)
-        data = self.recordings[key]
-        body = FakeBody(data[span.start : span.stop] if span else data, self.breaks_after)
-        self.bodies.append(body)
-        return OpenedRecording(info, span, body, self)
-
-
-@dataclass
-class BreakingSource(FakeSource):
-    """A fake that fails as scripted, then serves.
+class BreakingSource(InMemorySource):
+    """A source in memory that remembers what it was asked.
 
     Attributes:
-        breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break.
-        failure: what is raised by an opening that fails.
+        etag: of all its recordings; None where it has no validators.
         ignores_range: answers with the whole recording, whatever was asked.
+        wanted: the range of each opening.
     """
 
-    breaks: list[int | None] = field(default_factory=list)
-    failure: SourceUnavailable = field(default_factory=lambda: SourceUnavailable("refused", responded=False))
+    etag: str | None = "tag"
     ignores_range: bool = False
     wanted: list[RangeRequest | None] = field(default_factory=list)
 
+    def etag_of(self, data: bytes) -> str | None:
+        return self.etag
+
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         self.wanted.append(wanted)
-        self.breaks_after = self.breaks.pop(0) if self.breaks else None
-        if self.breaks_after == 0:
-            raise self.failure
         return super().open(key, None if self.ignores_range else wanted, unless_etag=unless_etag)

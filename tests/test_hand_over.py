@@ -11,13 +11,13 @@ from cxb_recordings.errors import RecordingMissing
 from cxb_recordings.hand_over import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, HandOver, StoredRecordings
 from cxb_recordings.playback.source import ContentInfo
 from cxb_recordings.settings import StorageSettings
-from tests.fakes import FakeSource
+from cxb_recordings.testing import InMemorySource
 
 STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key", "the-secret-key")
 
 
 @dataclass
-class Storage(FakeSource):
+class Storage(InMemorySource):
     asked: list[str] = field(default_factory=list)
 
     def describe(self, key: str) -> ContentInfo:

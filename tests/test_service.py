@@ -16,7 +16,7 @@ from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, TooMan
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.service import Options, RecordingService
-from tests.fakes import BreakingSource, FakeSource
+from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port
 from tests.servers.fleet_host import FleetHost, FleetHostFactory
 
@@ -173,20 +173,18 @@ def test_what_was_not_found_is_told_with_the_step(path: str, step: str, outage: 
 def test_a_source_that_breaks_between_its_headers_and_its_first_byte_gets_a_second_chance_after_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one, two = BreakingSource({"a.wav": DATA}, "one"), BreakingSource({}, "two")
-    one.breaks_after = 0
-    openings = []
+    one, two = InMemorySource({"a.wav": DATA}, "one"), InMemorySource(name="two")
 
     def open_at_first_without_a_byte(key: str, wanted: object = None, *, unless_etag: str | None = None) -> object:
-        openings.append(key)
-        opened = FakeSource.open(one, key)
-        one.breaks_after = None
+        opened = InMemorySource.open(one, key)
+        if len(one.bodies) == 1:
+            one.bodies[0].breaks_after = 0
         return opened
 
     monkeypatch.setattr(one, "open", open_at_first_without_a_byte)
     recordings = service()
-    monkeypatch.setattr(recordings, "sources", lambda _: [one, two])
+    recordings.upstreams = lambda _: [one, two]
     with heard(signals.source_skipped, recordings) as skipped:
         assert play(recordings) == DATA
     assert [event.source for event in skipped] == ["one", "two"]
-    assert len(openings) == 2
+    assert len(one.bodies) == 2

@@ -13,7 +13,7 @@ from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings, read_settings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.object_storage import ObjectStorage
-from tests.fakes import FakeSource
+from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
 
@@ -53,7 +53,7 @@ class Subject:
     """A source, how a recording gets into it, and what lies behind it.
 
     Attributes:
-        gone: a context in which its server is gone; None for the fake, which has none.
+        gone: a context in which its server is gone; None for memory, which has none.
         pools: urllib3's pools below it, of which there must be one; None likewise.
         secrets: what must never be shown.
     """
@@ -77,8 +77,8 @@ class Subject:
         return sum(connection is not None and connection.is_connected for connection in slots)
 
 
-def fake(_request: pytest.FixtureRequest) -> Subject:
-    source = FakeSource({})
+def memory(_request: pytest.FixtureRequest) -> Subject:
+    source = InMemorySource(media_type="audio/wav")
     return Subject(source, source.recordings.__setitem__)
 
 

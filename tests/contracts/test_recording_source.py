@@ -14,14 +14,14 @@ from cxb_recordings.playback.byte_range import LARGEST_POSITION, ByteSpan, Range
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.sources.object_storage import ObjectStorage
 
-from .sources import KEYS, Subject, ceph, fake, fleet, moto
+from .sources import KEYS, Subject, ceph, fleet, memory, moto
 
 KEY = "2024/05/call one+ü(1).mp3"
 DATA = random.Random(1).randbytes(300_000)
 LONG = random.Random(2).randbytes(64 << 20)  # more than any buffer on the way
 
 
-@pytest.fixture(params=[fake, moto, ceph, fleet], ids=lambda make: make.__name__)
+@pytest.fixture(params=[memory, moto, ceph, fleet], ids=lambda make: make.__name__)
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Each source in turn, with nothing in it."""
     made: Subject = request.param(request)

@@ -53,7 +53,7 @@ class Playing:
 
 
 def source(*breaks: int | None, name: str = "one", etag: str | None = "tag", data: bytes = DATA) -> BreakingSource:
-    return BreakingSource({"a": data}, name, etag, breaks=list(breaks))
+    return BreakingSource({"a": data}, name, breaks=list(breaks), etag=etag)
 
 
 @pytest.mark.parametrize("at", [1, 8192, 100_000, LENGTH - 1])

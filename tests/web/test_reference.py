@@ -19,8 +19,8 @@ from cxb_recordings.errors import NotModified, RangeNotSatisfiable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording, RecordingSource
 from cxb_recordings.service import RecordingService
+from cxb_recordings.testing import InMemoryBody
 from cxb_recordings.web.views import public_blueprint
-from tests.fakes import FakeBody
 
 from .reference import Answer, File, answer
 from .site import Upstream
@@ -79,7 +79,7 @@ class Source:
     tells_416: bool
     tells_304: bool
     name: str = "source"
-    bodies: list[FakeBody] = field(default_factory=list)
+    bodies: list[InMemoryBody] = field(default_factory=list)
 
     def describe(self, key: str) -> ContentInfo:
         assert all(body.closed for body in self.bodies), "one connection for a request, also where it asks twice"
@@ -98,7 +98,7 @@ class Source:
         span = wanted.resolve(len(data)) if wanted and not self.ignores_range else None
         if wanted and span is None and not self.ignores_range:
             raise RangeNotSatisfiable(len(data) if self.tells_416 else None)
-        self.bodies.append(FakeBody(data[span.start : span.stop] if span else data))
+        self.bodies.append(InMemoryBody(data[span.start : span.stop] if span else data))
         return OpenedRecording(info, span, self.bodies[-1], self)
 
 

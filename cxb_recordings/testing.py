@@ -1,0 +1,161 @@
+"""For hosts' tests: an app's recordings held in memory, in sources that break when a test says so.
+
+Nothing here needs pytest; the fixture lives in ``pytest_plugin``. Calls in memory are an
+:class:`~cxb_recordings.calls.repository.InMemoryCallRepository`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TypeVar
+
+from flask import Flask
+
+from . import signals
+from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
+from .playback.byte_range import RangeRequest
+from .playback.source import ContentInfo, OpenedRecording
+from .service import RecordingService
+
+_Event = TypeVar("_Event")
+
+
+class InMemoryBody:
+    """A body that breaks after a number of bytes where one is given, and at once where its source is down."""
+
+    def __init__(self, data: bytes, breaks_after: int | None = None, source: InMemorySource | None = None) -> None:
+        """Hand out `data`, or its first `breaks_after` bytes."""
+        self.data = data
+        self.position = 0
+        self.breaks_after = breaks_after
+        self.closed = False
+        self._source = source
+
+    def read(self, size: int) -> bytes:
+        """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
+        if self.closed:
+            raise ValueError("the body is closed")
+        if self._source is not None and self._source.is_down:
+            raise SourceUnavailable("switched off by the test")
+        if self.breaks_after is not None:
+            size = min(size, self.breaks_after - self.position)
+            if size == 0:
+                raise SourceUnavailable("broken by the test")
+        chunk = self.data[self.position : self.position + size]
+        self.position += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """See :meth:`cxb_recordings.playback.source.RecordingBody.close`."""
+        self.closed = True
+
+
+@dataclass
+class InMemorySource:
+    """A source of recordings in this process's memory: ranges, validators and all, and it fails as a test says.
+
+    Attributes:
+        recordings: what it has, by storage key; may be changed at any time.
+        name: what logs and signals call it.
+        media_type: the Content-Type of all of them; None leaves it to the ending of the key.
+        is_down: whether it can't be reached: transfers in progress break, and none begins.
+        breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break.
+        failure: what an opening that fails raises.
+        bodies: every body that was opened, in order.
+    """
+
+    recordings: dict[str, bytes] = field(default_factory=dict)
+    name: str = "memory"
+    media_type: str | None = None
+    is_down: bool = False
+    breaks: list[int | None] = field(default_factory=list)
+    failure: SourceUnavailable = field(default_factory=lambda: SourceUnavailable("refused", responded=False))
+    bodies: list[InMemoryBody] = field(default_factory=list)
+
+    def etag_of(self, data: bytes) -> str | None:
+        """The strong tag of a recording."""
+        return sha256(data).hexdigest()[:32]
+
+    def describe(self, key: str) -> ContentInfo:
+        """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
+        if self.is_down:
+            raise self.failure
+        if key not in self.recordings:
+            raise RecordingMissing("there is no such recording in memory")
+        data = self.recordings[key]
+        return ContentInfo(len(data), self.etag_of(data), media_type=self.media_type)
+
+    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
+        """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
+        breaks_after = self.breaks.pop(0) if self.breaks else None
+        if breaks_after == 0:
+            raise self.failure
+        info, data = self.describe(key), self.recordings[key]
+        if unless_etag is not None and unless_etag == info.etag:
+            raise NotModified(info)
+        span = wanted.resolve(len(data)) if wanted else None
+        if wanted and span is None:
+            raise RangeNotSatisfiable(len(data))
+        body = InMemoryBody(data[span.start : span.stop] if span else data, breaks_after, self)
+        self.bodies.append(body)
+        return OpenedRecording(info, span, body, self)
+
+
+@dataclass(frozen=True, slots=True)
+class InMemoryRecordings:
+    """An app's recordings, held in memory.
+
+    Attributes:
+        service: the app's recording service.
+        sources: what it asks, in order.
+        events: the payloads of all signals that it has sent since, in order.
+    """
+
+    service: RecordingService
+    sources: tuple[InMemorySource, ...]
+    events: list[object] = field(default_factory=list)
+
+    @property
+    def source(self) -> InMemorySource:
+        """The first source."""
+        return self.sources[0]
+
+    def heard(self, kind: type[_Event]) -> list[_Event]:
+        """The events of one kind, such as :class:`cxb_recordings.signals.RecordingServed`."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@contextmanager
+def hold_in_memory(app: Flask, *sources: InMemorySource, name: str = "cxb_recordings") -> Iterator[InMemoryRecordings]:
+    """Ask sources in memory, and no other, for the recordings of an app, until the context ends.
+
+    Settings and calls stay the app's own. A broken stream is tried again without waiting in between.
+
+    Args:
+        app: an app on which ``register`` was called.
+        sources: asked in this order; an empty one where none is given.
+        name: the registration's name.
+
+    Raises:
+        ValueError: the app has no such registration.
+    """
+    service = app.extensions.get(name)
+    if not isinstance(service, RecordingService):
+        raise ValueError(f"app: call register(app, …, name={name!r}) before, or give the name of another registration")
+    held = InMemoryRecordings(service, sources or (InMemorySource(),))
+
+    def hear(_: object, event: object) -> None:
+        held.events.append(event)
+
+    before = service.upstreams, service.sleep
+    service.upstreams, service.sleep = lambda _: held.sources, lambda _: None
+    try:
+        with ExitStack() as stack:
+            for signal in signals.EVERY:
+                stack.enter_context(signal.connected_to(hear, service))
+            yield held
+    finally:
+        service.upstreams, service.sleep = before

@@ -1,0 +1,124 @@
+"""The test kit for hosts: what is held in memory, how it fails, and that it leaves an app as it was."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from cxb_recordings import InMemoryCallRepository, register, signals
+from cxb_recordings.errors import StreamBroken
+from cxb_recordings.pytest_plugin import HoldInMemory
+from cxb_recordings.testing import InMemorySource, hold_in_memory
+
+PROJECT = Path(__file__).parents[1]
+DATA = bytes(range(256)) * 1000
+KEY = "a.wav"
+LINK = "/api/v1/public/recordings/token"
+CALLS = [{"session_id": "s", "recording_key": KEY, "recording_access_token": "token"}]
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("host")
+    register(app, dict, InMemoryCallRepository(CALLS), require_admin=lambda view: view)
+    return app
+
+
+def test_the_examples_of_the_page_pass_in_a_pytest_of_their_own(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", (PROJECT / "docs/testing.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "test_host.py").write_text("\n\n".join(blocks))
+
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_host.py"]
+    environment = {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+
+    assert f"{sum(block.count('def test_') for block in blocks)} passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_kit_needs_no_pytest() -> None:
+    code = "import sys; sys.modules['pytest'] = None; import cxb_recordings.testing"
+
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True, timeout=60)
+
+
+def test_players_can_seek_and_know_what_they_have(app: Flask, recordings_in_memory: HoldInMemory) -> None:
+    held = recordings_in_memory(app)
+    held.source.recordings[KEY] = DATA
+    client = app.test_client()
+
+    whole = client.get(LINK)
+    assert (whole.status_code, whole.data, whole.mimetype) == (200, DATA, "audio/wav")
+    again = client.get(LINK, headers={"If-None-Match": whole.headers["ETag"]})
+    assert again.status_code == 304
+    assert client.get(LINK, headers={"Range": "bytes=-5"}).data == DATA[-5:]
+    assert client.get(LINK, headers={"Range": f"bytes={len(DATA)}-"}).status_code == 416
+    held.source.recordings[KEY] = DATA[1:]
+    assert client.get(LINK).headers["ETag"] != whole.headers["ETag"]
+
+
+def test_a_source_that_goes_down_breaks_what_it_is_sending(app: Flask, recordings_in_memory: HoldInMemory) -> None:
+    held = recordings_in_memory(app)
+    held.source.recordings[KEY] = DATA
+    reply = app.test_client().get(LINK)
+    started = time.monotonic()
+
+    held.source.is_down = True
+
+    with pytest.raises(StreamBroken):
+        reply.get_data()
+    assert time.monotonic() - started < 10, "there are no pauses between attempts"
+    [served] = held.heard(signals.RecordingServed)
+    assert (served.broken, served.complete) == (True, False)
+    assert {type(event) for event in held.events} >= {signals.RecordingStarted, signals.SourceFailed}
+    held.source.is_down = False
+    assert app.test_client().get(LINK).data == DATA
+
+
+def test_afterwards_the_app_is_as_it_was(app: Flask) -> None:
+    service = app.extensions["cxb_recordings"]
+    before = service.upstreams, service.sleep
+
+    with pytest.raises(RuntimeError), hold_in_memory(app) as held:
+        raise RuntimeError("by the test")
+
+    assert (service.upstreams, service.sleep) == before
+    assert app.test_client().get(LINK).status_code == 404
+    assert held.events == []
+
+
+def test_each_registration_is_held_by_its_name(app: Flask, recordings_in_memory: HoldInMemory) -> None:
+    prefixes = {"admin_url_prefix": "/b", "public_url_prefix": "/public/b"}
+    register(app, dict, InMemoryCallRepository(CALLS), require_admin=lambda view: view, name="b", **prefixes)  # type: ignore[arg-type]
+    one = recordings_in_memory(app, InMemorySource({KEY: b"one"}))
+    two = recordings_in_memory(app, InMemorySource({KEY: b"two"}), name="b")
+
+    assert (app.test_client().get(LINK).data, app.test_client().get("/public/b/token").data) == (b"one", b"two")
+    assert len(one.heard(signals.RecordingServed)) == len(two.heard(signals.RecordingServed)) == 1
+
+
+@pytest.mark.parametrize("name", ["cxb_recordings", "other"])
+def test_an_app_without_the_registration_is_told_what_to_do(name: str) -> None:
+    with pytest.raises(ValueError, match=f"register.*name='{name}'"), hold_in_memory(Flask("host"), name=name):
+        pass
+
+
+def test_threads_may_play_at_once(app: Flask, recordings_in_memory: HoldInMemory) -> None:
+    held = recordings_in_memory(app)
+    held.source.recordings[KEY] = DATA
+    held.source.breaks = [1000, 2000, 3000, 4000]
+    received = []
+    threads = [threading.Thread(target=lambda: received.append(app.test_client().get(LINK).data)) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert received == [DATA] * 4
