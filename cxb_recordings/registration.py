@@ -89,6 +89,7 @@ def register(
         *_mistaken_parts(app, settings_provider, call_repo),
         *_mistaken_callables(require_admin=require_admin, identity=identity),
         *_mistaken_admin(app, require_admin, admin_claim, admin_values),
+        *_mistaken_root(app),
         *_mistaken_mounting(app, name, admin_url_prefix=admin_url_prefix, public_url_prefix=public_url_prefix),
         *_mistaken_counts(BASE_CHUNK_SIZE, "bytes", max_chunk_size=max_chunk_size),
         *_mistaken_counts(0, "attempts", resume_attempts=resume_attempts),
@@ -118,7 +119,7 @@ def register(
         outage_status=outage_status,
         require_https_fleet=require_https_fleet,
         ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
-        public_url_prefix=public_url_prefix,
+        public_url_prefix=app.config["APPLICATION_ROOT"].rstrip("/") + public_url_prefix,  # as url_for has it
         offload=offload,
     )
     service = RecordingService(settings_provider, options)
@@ -185,6 +186,12 @@ def _proven(require_admin: Callable[[Callable[..., Any]], Callable[..., Any]]) -
         return guarded
 
     return decorate
+
+
+def _mistaken_root(app: object) -> Iterable[str]:
+    root = app.config["APPLICATION_ROOT"] if isinstance(app, Flask) else "/"
+    if not isinstance(root, str) or not URL_PREFIX.fullmatch(root.rstrip("/")):
+        yield 'app: its APPLICATION_ROOT must be the path that it is mounted below, such as "/voice", or "/"'
 
 
 def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterable[str]:

@@ -45,7 +45,7 @@ class Options:
         outage_status: 404, or 503 where no source had a recording and one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
         ca_bundle: path of certificates for storage and fleet.
-        public_url_prefix: where the public route is mounted.
+        public_url_prefix: of links: where the public route is mounted, below the path of the app itself.
         offload: the internal nginx location that fetches from storage; None where Python carries every byte.
     """
 
