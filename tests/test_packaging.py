@@ -11,12 +11,14 @@ import tarfile
 import zipfile
 from configparser import ConfigParser
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from .servers import missing
 from .servers.fleet_host import FleetHostFactory
 from .servers.moto_s3 import Bucket
 
@@ -39,6 +41,81 @@ for path, headers in ((link.removeprefix("https://calls.example.com"), {{}}), ("
     reply = client.get(path, headers=headers)
     print(reply.status_code, reply.mimetype, reply.data.hex())
 print(cxb_recordings.__file__)
+"""
+
+# What hosts write, typed: mounting, repositories, a view and a decorator of their own, signals, tests in memory.
+TYPED_HOST = """\
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import cxb_recordings
+from cxb_recordings import MongoCallRepository, MongoSettingsProvider, signals
+from cxb_recordings.pytest_plugin import HoldInMemory
+from cxb_recordings.testing import InMemorySource, hold_in_memory
+from flask import Flask, Response, abort, request
+from pymongo import MongoClient
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def operators_only(view: Callable[P, R]) -> Callable[P, R]:
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if request.headers.get("X-Operator-Key") != "key":
+            abort(403)
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def create_app(client: MongoClient[dict[str, Any]]) -> Flask:
+    app = Flask("host")
+    calls = MongoCallRepository(client["cxb"]["calls"])
+    settings = MongoSettingsProvider(client["cxb"]["settings"], {"_id": "system"})
+    recordings = cxb_recordings.register(app, settings, calls, require_admin=operators_only, max_streams=20)
+    token: str | None = calls.ensure_token("s-1")
+    link: str = recordings.build_public_recording_url("calls.example.com", token or "")
+    app.config["LINK"] = link
+    signals.recording_served.connect(listened, recordings)
+
+    @app.get("/voicemail/<path:key>")
+    def voicemail(key: str) -> Response:
+        return cxb_recordings.stream_recording_key(key)
+
+    return app
+
+
+def listened(sender: cxb_recordings.RecordingService, *, event: signals.RecordingServed) -> None:
+    print(sender.options.max_streams, event.listener.session_id, event.delivered + 1)
+
+
+class Calls:
+    def find_by_session_id(self, session_id: str) -> Mapping[str, object] | None:
+        return {"session_id": session_id, "recording_key": "a.wav"}
+
+    def find_by_access_token(self, token: str) -> Mapping[str, object] | None:
+        return None
+
+
+def test_it(recordings_in_memory: HoldInMemory) -> None:
+    app = Flask("host")
+    service = cxb_recordings.register(app, dict, Calls(), require_admin=operators_only)
+    url: str = service.generate_signed_url("a.wav", expires_in=60)
+    held = recordings_in_memory(app, InMemorySource({"a.wav": b"RIFF"}, "storage"))
+    ends: list[int] = [event.delivered for event in held.heard(signals.RecordingServed)]
+    with hold_in_memory(app) as other:
+        other.source.breaks.append(10)
+    print(ends, url)
+"""
+
+TYPE_ERRORS = """\
+import cxb_recordings
+from flask import Flask
+
+cxb_recordings.register(Flask("host"), dict, object())
+cxb_recordings.build_public_recording_url("h.example", token=b"token")
 """
 
 
@@ -141,15 +218,43 @@ def test_the_sdist_holds_what_the_tests_and_the_docs_need(distributions: Distrib
     assert [name for name in names if name.endswith(".pyc")] == []
 
 
+@pytest.fixture(scope="module")
+def installed(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the wheel and what it needs, and nothing else."""
+    directory = tmp_path_factory.mktemp("installed")
+    python = directory / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "venv", directory / "venv", cwd=directory)
+    run(python, "-m", "pip", "install", "-q", "-c", PROJECT / "constraints.txt", distributions.wheel, cwd=directory)
+    run(python, "-m", "pip", "check", cwd=directory)
+    return python
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_a_typed_host_passes_mypy_strict_against_the_wheel(
+    installed: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if find_spec("mypy") is None:
+        missing(request, "mypy (extra lint)")
+    (tmp_path / "host.py").write_text(TYPED_HOST)
+    (tmp_path / "wrong.py").write_text(TYPE_ERRORS)
+    command = [sys.executable, "-m", "mypy", "--strict", f"--python-executable={installed}", "host.py", "wrong.py"]
+
+    # The environment has no pytest, of which the fixture is made.
+    command += ["--disable-error-code=import-not-found", f"--cache-dir={tmp_path}/cache"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert [(line.split(":")[0], line.split("[")[-1]) for line in errors] == [("wrong.py", "arg-type]")] * 2, (
+        done.stdout
+    )
+
+
 @pytest.mark.full
 @pytest.mark.timeout(600)
 def test_a_host_application_of_five_lines_plays_from_the_wheel_in_an_empty_environment(
-    distributions: Distributions, moto_bucket: Bucket, fleet_host: FleetHostFactory, tmp_path: Path
+    installed: Path, moto_bucket: Bucket, fleet_host: FleetHostFactory, tmp_path: Path
 ) -> None:
-    python = tmp_path / "venv" / "bin" / "python"
-    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
-    run(python, "-m", "pip", "install", "-q", "-c", PROJECT / "constraints.txt", distributions.wheel, cwd=tmp_path)
-    run(python, "-m", "pip", "check", cwd=tmp_path)
     quickstart = readme_quickstart()
     server = moto_bucket.server
     for placeholder, real in {
@@ -165,6 +270,6 @@ def test_a_host_application_of_five_lines_plays_from_the_wheel_in_an_empty_envir
     moto_bucket.put(KEY, b"storage")
 
     for script, body in (("host.py", b"storage"), ("fleet_only.py", b"fleet")):
-        *replies, file = run(python, "-W", "error", script, cwd=tmp_path).splitlines()
+        *replies, file = run(installed, "-W", "error", script, cwd=tmp_path).splitlines()
         assert replies == [f"200 audio/wav {body.hex()}"] * 2
-        assert Path(file).is_relative_to(tmp_path / "venv")
+        assert Path(file).is_relative_to(installed.parents[1])
