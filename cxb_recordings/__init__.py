@@ -1,7 +1,8 @@
 """Call recordings behind short, stable links: what a host imports, and nothing else."""
 
+from typing import TYPE_CHECKING
+
 from ._version import __version__
-from .calls.mongo import MongoCallRepository, MongoSettingsProvider
 from .calls.repository import (
     CallRepository,
     InMemoryCallRepository,
@@ -27,6 +28,19 @@ from .storage_urls import (
     generate_temporary_public_url,
 )
 from .web.responses import stream_recording_key
+
+if TYPE_CHECKING:
+    from .calls.mongo import MongoCallRepository, MongoSettingsProvider
+else:
+
+    def __getattr__(name: str) -> object:
+        # pymongo takes 70 ms and 7 MB, which only those pay who ask for it.
+        if name in ("MongoCallRepository", "MongoSettingsProvider"):
+            from .calls import mongo
+
+            return getattr(mongo, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "CallRepository",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import footprint
 from tests.servers import find_program
 
 PROJECT = Path(__file__).parents[1]
@@ -28,3 +29,19 @@ def test_a_short_round_measures_every_contender(request: pytest.FixtureRequest, 
     # The naive route may not finish one of its requests in a second of a busy machine.
     assert all(medians[name]["1mb_requests_per_s"] > 0 for name in ("nginx", "offload", "library", "bare"))
     assert (tmp_path / "plot.svg").read_text().startswith("<svg")
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    imported = footprint.imported(footprint.STATEMENTS["register"])
+
+    assert {"cxb_recordings", "flask"} <= set(imported)
+    assert set(imported) & {"prometheus_client", "pymongo", "pytest"} == set()
+
+
+def test_the_footprint_counts_what_the_library_needs_and_no_more() -> None:
+    sizes = footprint.installed_bytes()
+
+    assert {"cxb-recordings", "flask", "werkzeug", "boto3", "botocore"} <= set(sizes)
+    assert set(sizes) & {"cryptography", "moto", "prometheus-client", "pytest"} == set()
+    assert all(size > 0 for size in sizes.values())
+    assert 5 < footprint.cpu_ms("import flask", rounds=1) < 60_000
