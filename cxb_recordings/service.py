@@ -272,11 +272,11 @@ class RecordingService:
             self.reports.recording_served(served, event.error)
 
     def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
-        """See :func:`cxb_recordings.links.build_public_recording_url`; with this registration's own prefix."""
+        """See :func:`cxb_recordings.build_public_recording_url`; with this registration's own prefix."""
         return links.build_public_recording_url(host, token, scheme=scheme, prefix=self.options.public_url_prefix)
 
     def crm_recording_url(self, call: Mapping[str, Any], host: str, *, allow_signed_fallback: bool = False) -> str:
-        """See :func:`cxb_recordings.links.crm_recording_url`; on live settings and this registration's prefix."""
+        """See :func:`cxb_recordings.crm_recording_url`; on live settings and this registration's prefix."""
         return links.crm_recording_url(
             call,
             host,
@@ -286,19 +286,19 @@ class RecordingService:
         )
 
     def generate_signed_url(self, key: str, expires_in: int = storage_urls.DAY) -> str:
-        """See :func:`cxb_recordings.storage_urls.generate_signed_url`; on live settings."""
+        """See :func:`cxb_recordings.generate_signed_url`; on live settings."""
         return storage_urls.generate_signed_url(self.settings(), key, expires_in)
 
     def generate_temporary_public_url(self, key: str, minutes: int = 15) -> str:
-        """See :func:`cxb_recordings.storage_urls.generate_temporary_public_url`; on live settings."""
+        """See :func:`cxb_recordings.generate_temporary_public_url`; on live settings."""
         return storage_urls.generate_temporary_public_url(self.settings(), key, minutes)
 
     def extract_s3_key_from_url(self, url: str, bucket: str | None = None) -> str | None:
-        """See :func:`cxb_recordings.storage_urls.extract_s3_key_from_url`."""
+        """See :func:`cxb_recordings.extract_s3_key_from_url`."""
         return storage_urls.extract_s3_key_from_url(url, bucket)
 
     def enrich_call_with_accessible_url(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """See :func:`cxb_recordings.storage_urls.enrich_call_with_accessible_url`; on live settings."""
+        """See :func:`cxb_recordings.enrich_call_with_accessible_url`; on live settings."""
         return storage_urls.enrich_call_with_accessible_url(call, self.settings())
 
 

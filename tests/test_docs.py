@@ -110,6 +110,13 @@ def test_the_table_of_the_example_has_every_variable_that_it_reads() -> None:
     assert {code(name) for row in rows(PROJECT / "README.md", "variable") for name in row[0].split(", ")} == read
 
 
+def test_the_reference_has_every_public_name() -> None:
+    page = (PROJECT / "docs/api.md").read_text()
+
+    described = set(re.findall(r"auto\w+:: cxb_recordings\.(\w+)(?:\(\))?$", page, re.MULTILINE))
+    assert described >= set(cxb_recordings.__all__) - {"__version__"}
+
+
 def test_every_field_in_the_table_of_settings_is_read() -> None:
     fields = [code(field) for row in rows(PROJECT / "docs/settings.md", "field") for field in row[0].split(", or ")]
     storage = {field.removeprefix("minio."): 0 for field in fields if field.startswith("minio.")}

@@ -162,7 +162,7 @@ def test_every_runtime_dependency_is_pinned_at_its_lower_bound_for_the_oldest_ru
         assert exact == bound.version or exact == f"{bound.version}.0", requirement.name
 
 
-@pytest.mark.parametrize("extra", ["demo", "test", "ci", "lint"])
+@pytest.mark.parametrize("extra", ["demo", "test", "ci", "lint", "docs"])
 def test_every_dependency_is_pinned_for_the_newest_run(extra: str) -> None:
     wanted = requirements(config()["options"]["install_requires"] + config()["options.extras_require"][extra])
 

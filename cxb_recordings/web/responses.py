@@ -41,7 +41,8 @@ def stream_recording_key(key: str, *, name: str = "cxb_recordings", public: bool
     Args:
         key: the storage key, as it is.
         name: the registration's name.
-        public: whether other sites may embed the reply (see :func:`guarded_headers`).
+        public: whether pages of any site may embed the reply, and search engines may not list it, as on the public
+            route; else only pages of the same site may embed it.
 
     Returns:
         200, 206, 304, 404, 412, 416, 502 or 503; never raises for anything that a client or a source sends.
