@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from flask import Flask
 from flask_jwt_extended import JWTManager
 from pymongo import MongoClient
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 import cxb_recordings
 from cxb_recordings.settings import read_settings
+from cxb_recordings.web.cli import RecordingsGroup
+
+from .servers import missing
+from .servers.wsgi import COMMANDS
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
-PAGES_WITH_CODE = [page for page in PAGES if "```python" in page.read_text()]
+# The tutorial is for a reader with shells: test_tutorial.py.
+PAGES_WITH_CODE = [page for page in PAGES if "```python" in page.read_text() and page.name != "tutorial.md"]
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -27,7 +37,7 @@ def rows(page: Path, heading: str) -> list[list[str]]:
     """The cells of the first table whose first column is called `heading`, without its first two lines."""
     table = re.search(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page.read_text(), re.MULTILINE)
     assert table is not None, f"{page.name} has no table of {heading}"
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[1].splitlines()]
+    return [[cell.strip() for cell in re.split(r" \|(?= )", line.strip("|"))] for line in table[1].splitlines()]
 
 
 def code(text: str) -> str:
@@ -41,6 +51,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(
     text = page.read_text()
     if 'os.environ["MONGODB_URI"]' in text:
         monkeypatch.setenv("MONGODB_URI", request.getfixturevalue("mongod").uri)
+    monkeypatch.setenv("RECORDINGS_CA", DEFAULT_CA_BUNDLE_PATH)
     app = Flask("host")
     app.config["JWT_SECRET_KEY"] = "a key of sixty-four characters, as long as the longest hash needs"
     JWTManager(app)
@@ -115,6 +126,59 @@ def test_the_reference_has_every_public_name() -> None:
 
     described = set(re.findall(r"auto\w+:: cxb_recordings\.(\w+)(?:\(\))?$", page, re.MULTILINE))
     assert described >= set(cxb_recordings.__all__) - {"__version__"}
+
+
+def test_the_tables_of_the_command_line_have_every_command_and_option() -> None:
+    page = PROJECT / "docs/cli.md"
+    expected: dict[str, set[str]] = {}
+    defaults: dict[str, str] = {}
+    for name, command in RecordingsGroup().commands.items():
+        arguments = [parameter.name.upper() for parameter in command.params if isinstance(parameter, click.Argument)]
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        defaults |= {option.opts[0]: str(option.default) if option.show_default else "" for option in options}
+        expected[" ".join([name, *arguments])] = {option.opts[0] for option in options} - {"--name"}
+
+    assert {code(row[0]): set(re.findall(r"--[\w-]+", row[1])) for row in rows(page, "command")} == expected
+    shown = {code(option): code(default) for option, default, _ in rows(page, "option")}
+    assert shown == defaults
+
+
+def test_the_page_on_servers_has_the_command_lines_that_its_list_was_run_with() -> None:
+    page = (PROJECT / "docs/servers.md").read_text()
+
+    for name, command in COMMANDS.items():
+        line = command.format(port=8000, module="host").replace("waitress ", "waitress-serve ")
+        assert (f"$ {line}\n" in page) == (name != "gunicorn sync"), name
+
+
+def test_gunicorn_takes_each_command_line_of_the_page_on_servers(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    lines = re.findall(r"^(?:\$ )?gunicorn (.*)$", (PROJECT / "docs/servers.md").read_text(), re.MULTILINE)
+    if importlib.util.find_spec("gevent") is None:
+        missing(request, "gevent (extra ci)")
+    (tmp_path / "host.py").write_text("from flask import Flask\n\napp = Flask(__name__)\n")
+
+    assert len(lines) == 4
+    for line in lines:
+        command = [sys.executable, "-m", "gunicorn", "--check-config", *line.split()]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_table_of_rooms_has_every_package_and_module() -> None:
+    inside = (PROJECT / "cxb_recordings").iterdir()
+    modules = {path.name for path in inside if path.suffix == ".py" and not path.name.startswith("_")}
+    packages = {f"{path.parent.name}/" for path in (PROJECT / "cxb_recordings").glob("*/__init__.py")}
+
+    assert {code(room) for room, _ in rows(PROJECT / "docs/design.md", "room")} == modules | packages
+
+
+@pytest.mark.parametrize("word", [code(word) for word, _ in rows(PROJECT / "docs/design.md", "word")])
+def test_a_word_of_the_design_is_a_word_of_the_code(word: str) -> None:
+    modules = (path.read_text() for path in (PROJECT / "cxb_recordings").rglob("*.py"))
+
+    assert any(re.search(rf"^(?:class|def) {word}\b", text, re.MULTILINE) for text in modules)
 
 
 def test_every_field_in_the_table_of_settings_is_read() -> None:
