@@ -32,7 +32,10 @@ def build_public_recording_url(host: str, token: str, *, scheme: str = "https", 
         host: the host application's public name, with a port where that is not the usual one.
         token: a recording access token.
         scheme: ``https``, or ``http`` on a developer's machine.
-        prefix: where the public route is mounted.
+        prefix: where the public route is mounted, ``/api/v1/public/recordings`` unless told.
+
+    Returns:
+        The link; nothing is looked up.
 
     Raises:
         ValueError: one of them can't be part of a link; the message names it, without the token.
@@ -63,7 +66,10 @@ def crm_recording_url(
         host: see :func:`build_public_recording_url`.
         allow_signed_fallback: whether a signed URL, which expires after 24 hours, will do for a call without a token.
         settings: the system settings, for that fallback only.
-        prefix: where the public route is mounted.
+        prefix: see :func:`build_public_recording_url`.
+
+    Returns:
+        The stable link, or the signed URL where there is no token and the fallback is allowed.
 
     Raises:
         MissingAccessToken: the call has no token, and no fallback is allowed or no key is known.

@@ -67,13 +67,15 @@ def register(
         connect_timeout: seconds for each attempt to connect to a source.
         read_timeout: seconds without a byte from a source, or with less than 8 KB.
         search_timeout: seconds for finding the first byte, all sources together.
-        resume_attempts: tries to go on with a broken stream, between 64 KB of progress; 0 cuts it at the first break.
+        resume_attempts: passes along the sources for a stream that broke, between 64 KB of progress; 0 cuts it at the
+            first break.
         resume_timeout: seconds for them all; time in which the client does not read never counts.
         host_cooldown: seconds that an unreachable source stands at the end of the line.
         outage_status: 404, or 503 (with Retry-After) where no source had a recording and at least one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
-        ca_bundle: path of certificates for storage and fleet (a private CA).
-        identity: names the listener on the admin route, for signals; by default the JWT's identity.
+        ca_bundle: path of a PEM file with the certificates to trust for storage and fleet hosts, instead of the usual
+            ones (a private CA).
+        identity: returns whom signals name as the listener on the admin route; by default the JWT's identity.
         max_streams: streams in progress at most, in each process; beyond it 503 with Retry-After. None for no bound.
         offload: the internal nginx location (``/_protected/``) that fetches from storage; see the how-to. Not without
             that nginx in front: the reply holds a signed URL, which nginx alone must see.

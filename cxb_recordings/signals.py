@@ -76,7 +76,13 @@ class SourceSkipped:
 
 @dataclass(frozen=True, slots=True)
 class RequestAnswered:
-    """The head of a reply: ``admin`` or ``public``, its status, and the source that has the recording, if any."""
+    """The head of a reply.
+
+    Attributes:
+        route: ``admin`` or ``public``.
+        status: the HTTP status, whatever it is.
+        source: the source that has the recording; None where none has, or none was asked.
+    """
 
     route: str
     status: int
@@ -100,7 +106,13 @@ class RecordingNotFound:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStarted:
-    """A body is about to go out: to whom, from which source, with which status (200 or 206)."""
+    """A body is about to go out.
+
+    Attributes:
+        listener: who asked.
+        source: the source that sends it.
+        status: 200 or 206.
+    """
 
     listener: Listener
     source: str
@@ -109,7 +121,13 @@ class RecordingStarted:
 
 @dataclass(frozen=True, slots=True)
 class RecordingHandedOver:
-    """nginx was told to fetch a body: for whom, from which source, with which status. How that ended, nginx knows."""
+    """nginx was told to fetch a body. How that ended, nginx knows.
+
+    Attributes:
+        listener: who asked.
+        source: the source that nginx is sent to.
+        status: 200 or 206.
+    """
 
     listener: Listener
     source: str
@@ -118,7 +136,14 @@ class RecordingHandedOver:
 
 @dataclass(frozen=True, slots=True)
 class SourceFailed:
-    """A source failed a stream: at which position of the recording, and how."""
+    """A source failed a stream.
+
+    Attributes:
+        listener: who asked.
+        source: the source's name.
+        position: bytes from the recording's start.
+        reason: how it failed.
+    """
 
     listener: Listener
     source: str
@@ -128,7 +153,13 @@ class SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class StreamResumed:
-    """A stream goes on at `position`, from `source`."""
+    """A stream goes on.
+
+    Attributes:
+        listener: who asked.
+        source: the source that sends the rest.
+        position: of the next byte, from the recording's start.
+    """
 
     listener: Listener
     source: str
@@ -137,7 +168,13 @@ class StreamResumed:
 
 @dataclass(frozen=True, slots=True)
 class SourcePutAside:
-    """A source is asked last for `seconds`, since it could not be reached."""
+    """A source could not be reached.
+
+    Attributes:
+        source: the source's name.
+        reason: how it failed.
+        seconds: for which it is asked last.
+    """
 
     source: str
     reason: str
@@ -146,7 +183,11 @@ class SourcePutAside:
 
 @dataclass(frozen=True, slots=True)
 class SourceBack:
-    """A source that had been put aside answers again."""
+    """A source that had been put aside answers again.
+
+    Attributes:
+        source: the source's name.
+    """
 
     source: str
 

@@ -38,7 +38,10 @@ def generate_signed_url(settings: Settings, key: str, expires_in: int = DAY) -> 
     Args:
         settings: the system settings.
         key: the storage key, as it is.
-        expires_in: seconds from now; more than the 7 days that SigV4 allows become 7 days.
+        expires_in: seconds from now, a day unless told; more than the 7 days that SigV4 allows become 7 days.
+
+    Returns:
+        The URL; whoever has it can read the recording until it expires.
 
     Raises:
         ValueError: `expires_in` is not above 0, or `key` is none that a store can have.
@@ -53,6 +56,11 @@ def generate_signed_url(settings: Settings, key: str, expires_in: int = DAY) -> 
 
 def generate_temporary_public_url(settings: Settings, key: str, minutes: int = 15) -> str:
     """A presigned URL as by :func:`generate_signed_url`, for some minutes.
+
+    Args:
+        settings: the system settings.
+        key: the storage key, as it is.
+        minutes: from now; more than 7 days of them become 7 days.
 
     Raises:
         ValueError: `minutes` is not above 0, or `key` is none that a store can have.

@@ -19,7 +19,9 @@ nitpick_ignore_regex = [("py:.*", r"(?!cxb_recordings\.).*")]  # other projects'
 
 myst_heading_anchors = 3
 
+autoclass_content = "both"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"

@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 import pytest
+from blinker import NamedSignal
 from flask import Flask
 from flask_jwt_extended import JWTManager
 from pymongo import MongoClient
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 import cxb_recordings
+from cxb_recordings import signals
 from cxb_recordings.settings import read_settings
 from cxb_recordings.web.cli import RecordingsGroup
 
@@ -123,9 +125,16 @@ def test_the_table_of_the_example_has_every_variable_that_it_reads() -> None:
 
 def test_the_reference_has_every_public_name() -> None:
     page = (PROJECT / "docs/api.md").read_text()
+    described = set(re.findall(r"auto\w+:: cxb_recordings\.([\w.]+)(?:\(\))?$", page, re.MULTILINE))
 
-    described = set(re.findall(r"auto\w+:: cxb_recordings\.(\w+)(?:\(\))?$", page, re.MULTILINE))
-    assert described >= set(cxb_recordings.__all__) - {"__version__"}
+    told = {f"signals.{name}" for row in rows(PROJECT / "docs/signals.md", "signal") for name in map(code, row[:2])}
+    assert described >= {*cxb_recordings.__all__, *told} - {"__version__"}
+
+
+def test_the_table_of_signals_has_each_of_them() -> None:
+    sent = {name for name, value in vars(signals).items() if isinstance(value, NamedSignal)}
+
+    assert {code(name) for name, *_ in rows(PROJECT / "docs/signals.md", "signal")} == sent
 
 
 def test_the_tables_of_the_command_line_have_every_command_and_option() -> None:

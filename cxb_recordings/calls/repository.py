@@ -17,13 +17,17 @@ Call = Mapping[str, Any]
 
 
 class CallRepository(Protocol):
-    """Finds calls; all that ``register`` needs of the host's data."""
+    """Finds calls; all that ``register`` needs of the host's data.
+
+    A call is a mapping with ``session_id``, ``recording_key`` and ``recording_url``, as far as it has them. What a
+    method raises is logged and answered 503; an ``HTTPException`` of Werkzeug's is the host's own answer.
+    """
 
     def find_by_session_id(self, session_id: str) -> Call | None:
-        """The call with this session id, with ``recording_key``, ``recording_url`` and ``session_id``; or None."""
+        """The call with this session id; None where there is none."""
 
     def find_by_access_token(self, token: str) -> Call | None:
-        """The call that this token opens now, likewise; None where it is unknown, revoked or expired."""
+        """The call that this token opens now; None where the token is unknown, revoked or expired."""
 
 
 class TokenStore(Protocol):
