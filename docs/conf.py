@@ -32,6 +32,7 @@ html_title = f"cxb_recordings {__version__}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 
 
