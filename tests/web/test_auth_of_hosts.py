@@ -71,6 +71,15 @@ def test_a_host_that_wants_fresh_tokens_only_says_so_with_its_own_decorator(fres
     assert ask(app, signed(app, fresh=fresh)).status_code == status
 
 
+def test_a_token_in_the_query_string_counts_where_the_host_says_so_and_nowhere_else() -> None:
+    strict, lenient = guarded_app(), guarded_app(JWT_TOKEN_LOCATION=["headers", "query_string"])
+    link = f"{PATH}?jwt={signed(lenient)}"
+
+    assert_401(strict.test_client().get(link))
+    assert lenient.test_client().get(link).status_code == 404
+    assert_401(lenient.test_client().get(f"{PATH}?jwt=forged"))
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_401_and_403_are_the_same_for_head_and_whatever_is_asked_besides(method: str) -> None:
     app = guarded_app()
