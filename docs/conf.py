@@ -36,8 +36,13 @@ html_show_copyright = False
 html_show_sphinx = False
 
 
-def _add_navigation(_: Sphinx, page: str, source: list[str]) -> None:
-    """Make the links in each section of the index the site's navigation; a page that stands in none is a warning."""
+def _adapt(_: Sphinx, page: str, source: list[str]) -> None:
+    """Make of a page for a forge one of the site.
+
+    Links out of this folder become their text. The links in each section of the index become the navigation, so that a
+    page that stands in none is a warning.
+    """
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", source[0])
     if page == "index":
         for caption, section in re.findall(r"^## (.+?)$(.*?)(?=^## |\Z)", source[0], re.MULTILINE | re.DOTALL):
             pages = "\n".join(re.findall(r"\]\(([\w-]+)\.md\)", section))
@@ -46,4 +51,4 @@ def _add_navigation(_: Sphinx, page: str, source: list[str]) -> None:
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
-    app.connect("source-read", _add_navigation)
+    app.connect("source-read", _adapt)
