@@ -15,7 +15,7 @@ project = "cxb_recordings"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 default_role = "literal"  # what docstrings have between single backticks are arguments
-nitpick_ignore_regex = [("py:.*", r"(?!cxb_recordings\.).*")]  # other projects' names: no inventory is fetched
+nitpick_ignore_regex = [("py:.*", r"(?!cxb_recordings\.).*|.*\._\w+")]  # of other projects no inventory is fetched
 
 myst_heading_anchors = 3
 

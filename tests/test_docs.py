@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 import cxb_recordings
-from cxb_recordings import signals
+from cxb_recordings import errors, signals
 from cxb_recordings.settings import read_settings
 from cxb_recordings.web.cli import RecordingsGroup
 
@@ -128,7 +128,8 @@ def test_the_reference_has_every_public_name() -> None:
     described = set(re.findall(r"auto\w+:: cxb_recordings\.([\w.]+)(?:\(\))?$", page, re.MULTILINE))
 
     told = {f"signals.{name}" for row in rows(PROJECT / "docs/signals.md", "signal") for name in map(code, row[:2])}
-    assert described >= {*cxb_recordings.__all__, *told} - {"__version__"}
+    raised = {name if name in cxb_recordings.__all__ else f"errors.{name}" for name in errors.__all__}
+    assert described >= {*cxb_recordings.__all__, *told, *raised} - {"__version__"}
 
 
 def test_the_table_of_signals_has_each_of_them() -> None:
