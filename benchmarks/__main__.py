@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import contenders, machine, measure, report, stores
+from . import contenders, footprint, machine, measure, report, stores
 from .servers import Absent, Server, find_program
 
 _started = time.monotonic()
@@ -62,6 +62,7 @@ def main() -> None:
         document: dict[str, Any] = {
             "machine": machine.describe(),
             "effort": vars(effort),
+            "footprint": footprint.figures(effort.rounds),
             **_compare(directory, files, effort),
         }
     print(report.page(document))

@@ -32,6 +32,12 @@ COLUMNS = {
     "upstream_requests": ("requests to the store for a GET", "{:.2f}"),
     "upstream_connections": ("connections", "{:.0f}"),
 }
+FOOTPRINT = {
+    "import_ms": ("`import cxb_recordings`, CPU above `import flask`", "{:.0f} ms"),
+    "register_ms": ("the same with `register`", "{:.0f} ms"),
+    "wheel_kb": ("the wheel", "{:.0f} KB"),
+    "installed_mb": ("installed, with all that it needs", "{:.0f} MB"),
+}
 Target = tuple[str, Callable[[Medians], float], str, float]
 
 
@@ -68,10 +74,17 @@ def page(document: Mapping[str, Any]) -> str:
         against = list(_against_peers(ceph))
         if against:
             parts.append(_targets(ceph, against))
+    parts.append(_footprint(document["footprint"]))
     machine = "; ".join(f"{name} {value}" for name, value in document["machine"].items())
     effort = document["effort"]
     parts.append(f"{effort['rounds']} interleaved rounds of {effort['seconds']} s for a figure, medians. {machine}.")
     return "\n\n".join(parts)
+
+
+def _footprint(figures: Mapping[str, float]) -> str:
+    lines = ["| before anything plays | |", "|---|---|"]
+    lines += [f"| {title} | {form.format(figures[key])} |" for key, (title, form) in FOOTPRINT.items()]
+    return "\n".join(lines)
 
 
 def _against_peers(medians: Medians) -> Iterator[Target]:
