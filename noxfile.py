@@ -1,4 +1,4 @@
-"""The quick tests on each Python that is here, with the oldest and the newest dependencies; style and types.
+"""The quick tests on each Python that is here, with the oldest and the newest dependencies; style, types, docs.
 
 ``nox --list`` shows the sessions. Those that a plain ``nox`` runs are run by ``.ci/run`` too, which has an environment
 of its own for every test.
@@ -93,6 +93,15 @@ def lint(session: nox.Session) -> None:
     _install(session, NEWEST, "test,lint,ci")
     for command in COMMANDS:
         session.run(*command)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site; a warning fails it."""
+    _install(session, NEWEST, "docs")
+    session.run(
+        "sphinx-build", "--quiet", "--nitpicky", "--fail-on-warning", "--keep-going", "docs", session.create_tmp()
+    )
 
 
 def _test(session: nox.Session, constraints: str) -> None:
