@@ -19,8 +19,9 @@ WORKERS = 2
 _OFFLOAD = """
 location = /_protected/ { internal; set $url $upstream_http_x_storage_url; set $part $upstream_http_x_storage_range;
   proxy_pass $url; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Range $part;
-  proxy_set_header Authorization ""; proxy_max_temp_file_size 0; proxy_buffers 8 64k; proxy_buffer_size 64k; }
+  proxy_set_header Authorization ""; proxy_max_temp_file_size 0; %s }
 """
+_LARGE_BUFFERS = "proxy_buffers 8 64k; proxy_buffer_size 64k;"
 _S3_PROXY = """
 const AWS = require("aws-sdk"), express = require("express"), [,, port, endpoint, key, secret, bucket] = process.argv;
 const app = express();
@@ -44,8 +45,8 @@ def nginx(store: Store, directory: Path) -> Server:
     """Nginx in front of the store: the limit of what a proxy can do."""
     body = (
         f"location /play/ {{ rewrite ^/play/(.*)$ /{BUCKET}/$1.wav break; proxy_pass http://store;"
-        ' proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffers 8 64k; proxy_buffer_size 64k;'
-        " proxy_max_temp_file_size 0; }"
+        ' proxy_http_version 1.1; proxy_set_header Connection ""; '
+        f"{_LARGE_BUFFERS} proxy_max_temp_file_size 0; }}"
     )
     target = store.origin.removeprefix("http://")
     return start_nginx(
@@ -53,12 +54,12 @@ def nginx(store: Store, directory: Path) -> Server:
     )
 
 
-def offload(store: Store, directory: Path, name: str = "offload") -> Server:
+def offload(store: Store, directory: Path, name: str = "offload", buffers: str = _LARGE_BUFFERS) -> Server:
     """The library behind an nginx that fetches the bytes; both count."""
     host = gunicorn(name, store, directory)
     body = 'location /play/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }'
     upstream = f"upstream app {{ server {host.origin.removeprefix('http://')}; keepalive 32; }}"
-    server = start_nginx(directory / name, body + _OFFLOAD, f"access_log off; {upstream}")
+    server = start_nginx(directory / name, body + _OFFLOAD % buffers, f"access_log off; {upstream}")
     server.companions.append(host)
     return server
 

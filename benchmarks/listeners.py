@@ -29,16 +29,15 @@ KINDS: dict[str, Callable[[stores.Store, Path], Server]] = {
     "gevent, 2 workers": lambda store, directory: contenders.gunicorn(
         "library", store, directory, worker_class="gevent"
     ),
-    "offload, 2 × 4 threads and nginx": contenders.offload,
+    "offload, 2 × 4 threads and nginx": lambda store, directory: contenders.offload(store, directory, buffers=""),
 }
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What was seen with all of them listening: CPU in shares of one processor, MB, and ms (None: no answer)."""
+    """What was seen with all of them listening: how many play, MB for each, and ms (None: no answer)."""
 
     playing: int
-    cpu: float
     memory: float
     newcomer: float | None
     newcomer_p99: float | None
@@ -46,7 +45,7 @@ class Figures:
     def row(self) -> str:
         """Cells of a table."""
         waits = [f"{wait:.0f}" if wait is not None else "no answer" for wait in (self.newcomer, self.newcomer_p99)]
-        return f"{self.playing} | {self.cpu * 100:.0f} % | {self.memory:.2f} | {waits[0]} | {waits[1]}"
+        return f"{self.playing} | {self.memory:.2f} | {waits[0]} | {waits[1]}"
 
 
 def main() -> None:
@@ -56,8 +55,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20, help="for which they listen")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
-    print("| | playing | CPU, of one processor | MB for each | newcomer's first byte: ms | 99 %: ms |")
-    print("|---|---|---|---|---|---|")
+    print("| | playing | MB for each | newcomer's first byte: ms | 99 %: ms |")
+    print("|---|---|---|---|---|")
     for name, make in KINDS.items():
         say(f"{options.listeners} listeners: {name}")
         with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
@@ -90,22 +89,19 @@ def listen(server: Server, count: int, seconds: float) -> Figures:
 
         visitor = threading.Thread(target=come)
         visitor.start()
-        cpu, began = 0.0, started
         while (now := time.monotonic()) < started + 5 + seconds:
             if not playing.is_set() and now >= started + 5:  # all have come by now
-                cpu, began = server.cpu_seconds(), now
                 playing.set()
             for place, client in enumerate(clients):
                 due = int((now - started) * PACE) - heard[place]
                 if due > 0:
                     heard[place] += _take(client, due)
             time.sleep(0.05)
-        used = (server.cpu_seconds() - cpu) / (time.monotonic() - began)
         memory = (server.memory_bytes() - idle) / count / 1e6
         visitor.join()
     enough = int(seconds * PACE)
     waits = newcomer.get("first_byte_ms"), newcomer.get("first_byte_p99_ms")
-    return Figures(sum(bytes_heard >= enough for bytes_heard in heard), used, memory, *waits)
+    return Figures(sum(bytes_heard >= enough for bytes_heard in heard), memory, *waits)
 
 
 def _take(client: socket.socket, size: int) -> int:
