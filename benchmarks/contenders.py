@@ -25,7 +25,8 @@ _LARGE_BUFFERS = "proxy_buffers 8 64k; proxy_buffer_size 64k;"
 _S3_PROXY = """
 const AWS = require("aws-sdk"), express = require("express"), [,, port, endpoint, key, secret, bucket] = process.argv;
 const app = express();
-AWS.config.update({ httpOptions: { agent: new (require("http").Agent)({ keepAlive: true, maxSockets: 100 }) } });
+// No maxSockets: it does not free the upstream of a client who left, and would stand still with them all taken.
+AWS.config.update({ httpOptions: { agent: new (require("http").Agent)({ keepAlive: true }) } });
 const options = { bucket, endpoint, s3ForcePathStyle: true, accessKeyId: key, secretAccessKey: secret };
 app.use("/play", require("s3-proxy")({ ...options, region: "us-east-1" }));
 app.listen(Number(port), "127.0.0.1");
