@@ -11,21 +11,17 @@ import time
 from typing import Any
 
 import pymongo
-from botocore.exceptions import BotoCoreError, ClientError
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 from werkzeug.serving import make_server
 
-from cxb_recordings import (
-    CallRepository,
-    InMemoryCallRepository,
-    InMemorySettingsProvider,
-    MongoCallRepository,
-    RepositoryUnavailable,
-)
+from cxb_recordings import InMemorySettingsProvider, RepositoryUnavailable
 
 from . import demonstration, embedded, environment
-from .host import create_app
+from .calls import Calls, MemoryCalls, MongoCalls
+from .host import HostOptions, create_app
+from .plugs import LOOPBACK, Plug
+from .storage import StorageRefused
 
 _started = time.monotonic()
 
@@ -49,34 +45,39 @@ def main() -> None:
             "with a real service but without CXB_MONGODB_URI there are no calls but the demonstration's: --seed"
         )
     try:
-        listener = socket.create_server((embedded.LOOPBACK, options.port))
+        listener = socket.create_server((LOOPBACK, options.port))
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "there is no such port"
         parser.error(f"--port {options.port}: {reason}; --port 0 takes any free one")
+    base = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
 
-    stored, fleet_only = _make(on_fleet=fleet is None) if options.seed or not is_real else ([], None)
-    if storage is None:
-        storage = embedded.start_storage()
-        _step(f"S3 server at {storage['endpoint']}")
-    if fleet is None:
-        fleet = [embedded.start_fleet_host({fleet_only.key: fleet_only.body} if fleet_only else {})]
-        _step(f"fleet host at {fleet[0]['url']}")
-    calls = [recording.call() for recording in (*stored, fleet_only) if recording]
+    made = None
+    if options.seed or not is_real:
+        _step("making audio: from five seconds to an hour")
+        made = demonstration.make_recordings(on_fleet=fleet is None)
+    plugs: dict[str, Plug] = {}
+    storage = storage or _embedded_storage(plugs)
+    fleet = fleet or _embedded_fleet(made, plugs)
     try:
-        for doing in demonstration.upload(stored, storage):
+        for doing in demonstration.upload(made, storage) if made else ():
             _step(doing)
-        call_repo = _repository(collection, calls)
-    except (BotoCoreError, ClientError) as error:
+        calls = _calls(collection, made)
+    except StorageRefused as error:
         parser.exit(1, f"CXB_MINIO_ENDPOINT: {error}\n")
     except (PyMongoError, RepositoryUnavailable) as error:
         parser.exit(1, f"CXB_MONGODB_URI: {error}\n")
-    password = secrets.token_hex(8)
-    settings = InMemorySettingsProvider({"minio": storage, "cxbcore_fleet": fleet})
-    app = create_app(settings, call_repo, admin_password=password)
-    server = make_server(embedded.LOOPBACK, 0, app, threaded=True, fd=listener.fileno())
-    base = f"http://{embedded.LOOPBACK}:{listener.getsockname()[1]}"
-    _step(f"host application at {base}\n")
-    for line in demonstration.curl_commands(app.extensions["cxb_recordings"], base, password, stored, fleet_only):
+    crm_url, crm_key = embedded.start_crm()
+    _step(f"CRM at {crm_url}")
+    secret, password = secrets.token_hex(16), secrets.token_hex(8)
+    host_options = HostOptions(base, password, secret, crm_url, crm_key, plugs)
+    app = create_app(InMemorySettingsProvider({"minio": storage, "cxbcore_fleet": fleet}), calls, host_options)
+    for recording in made.all() if made else ():
+        app.extensions["example_crm"].push(recording.session_id)
+    server = make_server(LOOPBACK, 0, app, threaded=True, fd=listener.fileno())
+    _step("serving\n")
+    print(f"Dashboard:  {base}/   user admin, password {password}")
+    print(f"CRM:        {crm_url}/\n")
+    for line in demonstration.curl_commands(app.extensions["cxb_recordings"], base, password, secret, made):
         print(line)
     print("\nCtrl+C stops everything.", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -84,23 +85,35 @@ def main() -> None:
     print("stopped")
 
 
-def _make(*, on_fleet: bool) -> tuple[list[demonstration.Recording], demonstration.Recording | None]:
-    _step("making audio: from five seconds to an hour")
-    stored, fleet_only = demonstration.make_recordings()
-    return stored, fleet_only if on_fleet else None
+def _embedded_storage(plugs: dict[str, Plug]) -> dict[str, str]:
+    storage, plug = embedded.start_storage()
+    plugs[plug.url] = plug
+    _step(f"S3 server at {plug.url}")
+    return storage
 
 
-def _repository(collection: Collection[dict[str, Any]] | None, calls: list[dict[str, Any]]) -> CallRepository:
+def _embedded_fleet(made: demonstration.Recordings | None, plugs: dict[str, Plug]) -> list[dict[str, str]]:
+    fleet = []
+    for place in (demonstration.FLEET_1, demonstration.FLEET_2):
+        host, plug = embedded.start_fleet_host(made.on(place) if made else {})
+        plugs[plug.url] = plug
+        fleet.append(host)
+        _step(f"{place.lower()} at {plug.url}")
+    return fleet
+
+
+def _calls(collection: Collection[dict[str, Any]] | None, made: demonstration.Recordings | None) -> Calls:
+    documents = [recording.call() for recording in made.all()] if made else []
     if collection is None:
-        return InMemoryCallRepository(calls)
-    repository = MongoCallRepository(collection)
-    if calls:
-        repository.ensure_indexes()
+        return MemoryCalls(documents)
+    calls = MongoCalls(collection)
+    if documents:
+        _step(f"storing {len(documents)} calls")
+        calls.ensure_indexes()
     with pymongo.timeout(10):
-        for call in calls:
-            _step(f"storing call {call['session_id']}")
+        for call in documents:
             collection.update_one({"session_id": call["session_id"]}, {"$set": call}, upsert=True)
-    return repository
+    return calls
 
 
 def _step(text: str) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import wave
 from array import array
+from functools import lru_cache
 
 SAMPLE_RATE = 8000  # samples a second, 16 bit, one channel: what a telephone carries
 _BLOCK_SECONDS = 5
@@ -59,6 +60,7 @@ def encode(recording: bytes) -> dict[str, tuple[str, bytes]]:
     return files
 
 
+@lru_cache
 def _babble(pitch: float) -> array[int]:
     """A voice without words: harmonics of a pitch that rises and falls, cut into syllables."""
     syllable = SAMPLE_RATE // _SYLLABLES_PER_SECOND

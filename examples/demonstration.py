@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any
 
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
 from cxb_recordings import RecordingService, mint_recording_access_token
-from cxb_recordings.storage_urls import endpoint_url, region_from_endpoint
+from cxb_recordings.settings import read_settings
 
 from . import audio
+from .storage import RecordingStore
 
 HOUR = 3600
+FIRST_DAY = datetime(2026, 5, 4, 8, 12, tzinfo=timezone.utc)
+STORAGE, FLEET_1, FLEET_2 = "Storage", "Fleet host 1", "Fleet host 2"
+
+# Caller, agent, seconds: the ordinary calls of a week.
+_CALLS = (
+    ("Marta Lindqvist", "Ines Duarte", 187),
+    ("Okafor & Sons", "Tom Reyes", 94),
+    ("Priya Raman", "Ines Duarte", 342),
+    ("Hotel Alpenblick", "Jonas Weber", 61),
+    ("Daniel Osei", "Tom Reyes", 128),
+    ("Kowalska Logistics", "Jonas Weber", 275),
+    ("Yuki Tanaka", "Ines Duarte", 45),
+    ("Bakery Le Fournil", "Tom Reyes", 156),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,58 +39,95 @@ class Recording:
     title: str
     key: str
     body: bytes = field(repr=False)
+    seconds: int
+    caller: str
+    agent: str
+    started_at: datetime
+    places: tuple[str, ...]
     media_type: str = "audio/wav"
     token: str = field(default_factory=mint_recording_access_token, repr=False)
 
     def call(self) -> dict[str, Any]:
         """The call as results ingestion would store it."""
-        return {"session_id": self.session_id, "recording_key": self.key, "recording_access_token": self.token}
+        return {
+            "session_id": self.session_id,
+            "recording_key": self.key,
+            "recording_access_token": self.token,
+            "caller": self.caller,
+            "agent": self.agent,
+            "started_at": self.started_at,
+            "seconds": self.seconds,
+            "places": list(self.places),
+        }
 
 
-def make_recordings() -> tuple[list[Recording], Recording]:
-    """Make the recordings: those for storage, and the one that only the fleet host gets."""
-    short = Recording("demo-short", "five seconds", "demo/2026/05/short call ü.wav", audio.make_wav(5))
-    hour = Recording("demo-hour", "an hour", "demo/2026/05/hour.wav", audio.make_wav(HOUR))
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """What was made.
+
+    Attributes:
+        stored: for storage: the short recording, the hour, and others.
+        fleet_only: what no store gets; None where somebody else's fleet hosts are used.
+    """
+
+    stored: list[Recording]
+    fleet_only: Recording | None
+
+    def all(self) -> list[Recording]:
+        """Every recording, oldest call first."""
+        every = [*self.stored, *([self.fleet_only] if self.fleet_only else [])]
+        return sorted(every, key=lambda recording: recording.started_at)
+
+    def on(self, place: str) -> dict[str, bytes]:
+        """The bytes by key of what lies in a place."""
+        return {recording.key: recording.body for recording in self.all() if place in recording.places}
+
+
+def make_recordings(*, on_fleet: bool) -> Recordings:
+    """Make the recordings, from five seconds to an hour.
+
+    Args:
+        on_fleet: whether the demonstration has fleet hosts of its own, for copies and for what storage lacks.
+    """
+    copied = (STORAGE, FLEET_1) if on_fleet else (STORAGE,)
+    everywhere = (STORAGE, FLEET_1, FLEET_2) if on_fleet else (STORAGE,)
+
+    def make(name: str, title: str, file: str, seconds: int, who: tuple[str, str], day: int, **more: Any) -> Recording:
+        body = more.pop("body", None) or audio.make_wav(seconds)
+        started_at = FIRST_DAY + timedelta(days=day, hours=2.9 * (day * 7 % 3), minutes=11 * (seconds % 5))
+        return Recording(f"demo-{name}", title, f"demo/2026/05/{file}", body, seconds, *who, started_at, **more)
+
+    short = make("short", "five seconds", "short call ü.wav", 5, ("Lena Brandt", "Jonas Weber"), 0, places=copied)
+    hour_of = ("Northwind Insurance", "Ines Duarte")
+    hour = make("hour", "an hour", "hour.wav", HOUR, hour_of, 8, places=everywhere)
     encoded = [
-        Recording(f"demo-{ending}", f"five seconds, {ending}", f"demo/2026/05/short.{ending}", body, media_type)
-        for ending, (media_type, body) in audio.encode(short.body).items()
+        make(ending, f"five seconds, {ending}", f"short.{ending}", 5, ("Lena Brandt", "Jonas Weber"), day, **options)
+        for day, (ending, (media_type, body)) in enumerate(audio.encode(short.body).items(), start=1)
+        for options in [{"body": body, "media_type": media_type, "places": (STORAGE,)}]
     ]
-    fleet_only = Recording("demo-fleet", "on the fleet host only", "demo/2026/05/fleet.wav", audio.make_wav(30))
-    return [short, hour, *encoded], fleet_only
+    ordinary = [
+        make(f"{number:02}", f"{seconds} s", f"{number:02}.wav", seconds, (caller, agent), number % 5, places=copied)
+        for number, (caller, agent, seconds) in enumerate(_CALLS, start=1)
+    ]
+    fleet_only = None
+    if on_fleet:
+        who = ("Casa Verde Rentals", "Tom Reyes")
+        fleet_only = make("fleet", "on fleet hosts only", "fleet.wav", 30, who, 7, places=(FLEET_1, FLEET_2))
+    return Recordings([short, hour, *encoded, *ordinary], fleet_only)
 
 
-def upload(recordings: list[Recording], storage: Mapping[str, str]) -> Iterator[str]:
+def upload(recordings: Recordings, storage: Mapping[str, str]) -> Iterator[str]:
     """Put recordings into the bucket, which is made where it is absent; yields what is being done."""
-    # No profile and no proxy of the environment has a say in where demonstration data goes.
-    session = boto3.session.Session(botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
-    client = session.client(
-        "s3",
-        endpoint_url=endpoint_url(storage["endpoint"]),
-        aws_access_key_id=storage["access_key"],
-        aws_secret_access_key=storage["secret_key"],
-        region_name=storage.get("region") or region_from_endpoint(storage["endpoint"]),
-        config=Config(
-            s3={"addressing_style": "path"},
-            proxies={},
-            request_checksum_calculation="when_required",
-            connect_timeout=5,
-            retries={"total_max_attempts": 2},
-        ),
-    )
-    bucket = storage["bucket"]
-    try:
-        client.head_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
-            raise
-        client.create_bucket(Bucket=bucket)
-    for recording in recordings:
-        yield f"storing {recording.key!r} ({len(recording.body) / 1e6:.1f} MB)"
-        client.put_object(Bucket=bucket, Key=recording.key, Body=recording.body, ContentType=recording.media_type)
+    store, settings = RecordingStore(), read_settings({"minio": storage}).require_storage()
+    store.make_bucket(settings)
+    size = sum(len(recording.body) for recording in recordings.stored)
+    yield f"storing {len(recordings.stored)} recordings ({size / 1e6:.1f} MB)"
+    for recording in recordings.stored:
+        store.put(settings, recording.key, recording.body, recording.media_type)
 
 
 def curl_commands(
-    service: RecordingService, base: str, password: str, stored: list[Recording], fleet_only: Recording | None
+    service: RecordingService, base: str, password: str, secret: str, recordings: Recordings | None
 ) -> Iterator[str]:
     """Shell lines, each curl command under a comment that says what to expect of it.
 
@@ -87,15 +135,15 @@ def curl_commands(
         service: builds the public links.
         base: the host application's URL, without a trailing slash.
         password: the administrator's.
-        stored: what is in storage: the short recording, the hour, and others; empty where nothing was made.
-        fleet_only: what only the fleet host has, where that is the embedded one.
+        secret: what ingestion asks for.
+        recordings: what was made; None where nothing was.
     """
-    login = f"curl -sS -d user=admin -d password={password} {base}/login"
-    if not stored:
+    login = f"curl -sS -d user=admin -d password={password} {base}/token"
+    if recordings is None:
         yield f"# An administrator's token, for calls of your own at {base}/api/v1/recordings/SESSION_ID"
         yield login
         return
-    short, hour = stored[:2]
+    short, hour = recordings.stored[:2]
     scheme, _, host = base.partition("://")
 
     def link(token: str) -> str:
@@ -111,16 +159,20 @@ def curl_commands(
     yield f"curl -sS {report} -o admin.wav {authorization} {base}/api/v1/recordings/{short.session_id}"
     yield f"# A public link, for a CRM; opens in a browser too: {expected(short)}"
     yield f"curl -sS {report} -o public.wav {link(short.token)}"
-    if fleet_only:
-        yield f"# A recording that only the fleet host has: {expected(fleet_only)}"
-        yield f"curl -sS {report} -o fleet.wav {link(fleet_only.token)}"
+    if recordings.fleet_only:
+        yield f"# A recording that only fleet hosts have: {expected(recordings.fleet_only)}"
+        yield f"curl -sS {report} -o fleet.wav {link(recordings.fleet_only.token)}"
     start = 44 + HOUR // 2 * audio.SAMPLE_RATE * 2
     stop = start + audio.SAMPLE_RATE * 2
     digest = sha256(hour.body[start:stop]).hexdigest()
     yield f"# A seek: one second from the middle of {hour.title}: 206, {stop - start} bytes, sha256 {digest}"
     yield f"curl -sS {report} -o second.raw -r {start}-{stop - 1} {link(hour.token)}"
-    for recording in stored[2:]:
-        yield f"# The same call in another format ({recording.media_type}): {expected(recording)}"
-        yield f"curl -sS {report} -o {recording.session_id.replace('-', '.')} {link(recording.token)}"
+    for recording in recordings.stored:
+        if recording.media_type != short.media_type:
+            yield f"# The same call in another format ({recording.media_type}): {expected(recording)}"
+            yield f"curl -sS {report} -o {recording.session_id.replace('-', '.')} {link(recording.token)}"
     yield "# An unknown token: 404"
     yield f"curl -sS -w '\\n{outcome}' {link(mint_recording_access_token())}"
+    yield "# A finished call comes in, with the recording from above: 201"
+    form = "-F session_id=my-call -F caller=Me -F agent=You -F audio=@public.wav"
+    yield f"curl -sS -w '\\n{outcome}' -H 'X-Ingestion-Secret: {secret}' {form} {base}/api/v1/calls"

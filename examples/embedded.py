@@ -1,4 +1,4 @@
-"""The services that the library needs, inside this process: an S3 store and a fleet host, both on loopback.
+"""The services that the example needs, inside this process and on loopback: an S3 store, fleet hosts, a CRM.
 
 For demonstrations only: moto's S3 server accepts any signature.
 """
@@ -15,24 +15,26 @@ from flask import Flask, Response, abort, request, send_file
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
-LOOPBACK = "127.0.0.1"
+from .crm import create_crm
+from .plugs import LOOPBACK, Plug
 
 
-def start_storage() -> dict[str, str]:
-    """Start an S3 server; returns the ``minio`` section of the system settings."""
+def start_storage() -> tuple[dict[str, str], Plug]:
+    """Start an S3 server; returns the ``minio`` section of the system settings, and the plug in front of it."""
     server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
+    _, port = server.get_host_and_port()
+    plug = Plug(port)
     return {
-        "endpoint": f"http://{host}:{port}",
+        "endpoint": plug.url,
         "access_key": secrets.token_hex(10),
         "secret_key": secrets.token_hex(20),
         "bucket": "recordings",
-    }
+    }, plug
 
 
-def start_fleet_host(recordings: Mapping[str, bytes]) -> dict[str, str]:
-    """Start a fleet host that has `recordings`; returns its entry in ``cxbcore_fleet``."""
+def start_fleet_host(recordings: Mapping[str, bytes]) -> tuple[dict[str, str], Plug]:
+    """Start a fleet host that has `recordings`; returns its entry in ``cxbcore_fleet``, and the plug in front of it."""
     secret = secrets.token_hex(20)
     app = Flask("fleet_host")
 
@@ -44,6 +46,17 @@ def start_fleet_host(recordings: Mapping[str, bytes]) -> dict[str, str]:
             abort(404)
         return send_file(io.BytesIO(recordings[key]), mimetype="audio/wav", conditional=True)
 
+    plug = Plug(_serve(app))
+    return {"url": plug.url, "secret": secret}, plug
+
+
+def start_crm() -> tuple[str, str]:
+    """Start the CRM; returns its URL and the key of its interface."""
+    key = secrets.token_hex(20)
+    return f"http://{LOOPBACK}:{_serve(create_crm(key))}", key
+
+
+def _serve(app: Flask) -> int:
     server = make_server(LOOPBACK, 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return {"url": f"http://{LOOPBACK}:{server.port}", "secret": secret}
+    return server.port

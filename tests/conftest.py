@@ -14,6 +14,7 @@ pytest_plugins = [
     "cxb_recordings.pytest_plugin",
     "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself
     "tests.servers.ceph",
+    "tests.servers.example",
     "tests.servers.faulty_origin",
     "tests.servers.fleet_host",
     "tests.servers.gunicorn",

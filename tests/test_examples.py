@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import shlex
 import shutil
@@ -12,82 +11,22 @@ import socket
 import subprocess
 import sys
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from pymongo.collection import Collection
 
 from examples import audio
 
-from .servers import find_program, free_port, stop, tail, wait_until
+from .servers import find_program, free_port, stop
+from .servers.example import PROJECT, ExampleFactory, clean_environment
 from .servers.fleet_host import FleetHostFactory
 from .servers.mongod import Mongod
 from .servers.moto_s3 import Bucket
-
-PROJECT = Path(__file__).parents[1]
-
-# What must not matter to an example that uses no network.
-HOSTILE = {
-    **{f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all", "HTTP", "HTTPS", "ALL")},
-    "HTTP_PROXY": "http://127.0.0.1:9",
-    "HTTPS_PROXY": "http://127.0.0.1:9",
-    "no_proxy": "",
-    "NO_PROXY": "",
-    "AWS_PROFILE": "there-is-no-such-profile",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_ACCESS_KEY_ID": "hostile",
-    "AWS_SECRET_ACCESS_KEY": "hostile",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """An example host application that serves, and what it printed until then."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    printed: str
-
-    def commands(self) -> list[tuple[str, str]]:
-        """Each curl command, with the comment above it."""
-        return re.findall(r"^# (.*)\n(curl .*)$", self.printed, re.MULTILINE)
-
-
-class ExampleFactory(Protocol):
-    """Starts the example on a free port, with arguments and variables of the test's own."""
-
-    def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Example: ...
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[ExampleFactory]:
-    """A factory of running examples; each stands in a process group of its own, and ends with the test."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Example:
-        log = tmp_path / f"example-{len(processes)}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "examples", "--port", "0", *arguments],
-                cwd=PROJECT,
-                env={**clean_environment(), **HOSTILE, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        processes.append(process)
-        wait_until(lambda: process.poll() is not None or "Ctrl+C stops" in log.read_text(), "the example", seconds=90)
-        assert process.poll() is None, tail(log)
-        return Example(process, log, log.read_text())
-
-    yield start
-    for process in processes:
-        stop(process)
 
 
 @pytest.fixture
@@ -133,12 +72,6 @@ class Shell:
             assert media_type.startswith("audio/"), comment
 
 
-def clean_environment() -> dict[str, str]:
-    """The environment, without what would change the example or curl."""
-    names = re.compile(r"(AWS|CXB)_|.*_proxy$", re.IGNORECASE)
-    return {name: value for name, value in os.environ.items() if not names.match(name)}
-
-
 def variables(bucket: Bucket) -> dict[str, str]:
     return {
         "CXB_MINIO_ENDPOINT": bucket.server.endpoint,
@@ -166,8 +99,8 @@ def fails(environment: Mapping[str, str], *arguments: str) -> str:
 def test_every_printed_command_does_what_its_comment_says(example: ExampleFactory, shell: Shell) -> None:
     commands = example().commands()
 
-    kinds = ["An administrator plays", "A public link", "only the fleet host has", "A seek", "An unknown token"]
-    assert [kind for kind in kinds if not any(kind in comment for comment, _ in commands)] == []
+    kinds = ["An administrator plays", "A public link", "only fleet hosts have", "A seek", "An unknown token"]
+    assert [kind for kind in [*kinds, "A finished call"] if not any(kind in comment for comment, _ in commands)] == []
     assert any("mp3" in command for _, command in commands) == (shutil.which("ffmpeg") is not None)
     for comment, command in commands:
         shell.check(comment, command)

@@ -1,0 +1,132 @@
+"""A CRM, as a program of somebody else: it knows nothing of the library, and treats URLs as real ones do.
+
+Its URL column holds 120 characters, and its player drops query strings. A page of its own shows what becomes of the
+stable link there, and what of a signed storage URL.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from flask import Flask, Response, abort, jsonify, render_template, request
+
+from . import pages
+
+COLUMN = 120  # characters
+_LONGEST_TEXT = 4096  # of a field that comes in
+_FIELDS = ("session_id", "contact", "agent", "recording_url", "signed_url")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A URL, and what is left of it here.
+
+    Attributes:
+        title: what kind of URL it is.
+        name: the same, for addresses.
+        sent: as it came in.
+    """
+
+    title: str
+    name: str
+    sent: str
+
+    @property
+    def kept(self) -> str:
+        """What the URL column holds."""
+        return self.sent[:COLUMN]
+
+    @property
+    def played(self) -> str:
+        """What the player asks for."""
+        return self.kept.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A call in a contact's history."""
+
+    session_id: str
+    contact: str
+    agent: str
+    stable: Attachment
+    signed: Attachment
+
+
+def create_crm(key: str) -> Flask:
+    """Make the CRM.
+
+    Args:
+        key: what may push activities, sent as X-Api-Key.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    pages.prepare(app, media="http: https:")  # whatever stands in its URL column
+    lock = threading.Lock()
+    activities: dict[str, Activity] = {}
+    session = requests.Session()
+    session.trust_env = False
+
+    def known(session_id: str) -> Activity:
+        return activities.get(session_id) or abort(404)
+
+    @app.post("/api/activities")
+    def push() -> tuple[Response, int]:
+        if not hmac.compare_digest(request.headers.get("X-Api-Key", "").encode(), key.encode()):
+            return jsonify(error="X-Api-Key: it is missing or wrong"), 401
+        activity = _activity(request.get_json(silent=True))
+        if activity is None:
+            return jsonify(error=f"an object with the strings {', '.join(_FIELDS)} is needed"), 400
+        with lock:
+            activities.pop(activity.session_id, None)
+            activities[activity.session_id] = activity
+        return jsonify(recording_url=activity.stable.kept), 201
+
+    @app.get("/")
+    def index() -> str:
+        with lock:
+            newest = [*activities.values()][::-1]
+        return render_template("crm/index.html", activities=newest)
+
+    @app.get("/activities/<session_id>")
+    def show(session_id: str) -> str:
+        return render_template("crm/activity.html", activity=known(session_id), column=COLUMN)
+
+    @app.get("/activities/<session_id>/<name>")
+    def fetch(session_id: str, name: str) -> Response:
+        """Ask for a recording as the CRM's own server does, and tell what it gets."""
+        activity = known(session_id)
+        attachment = {"stable": activity.stable, "signed": activity.signed}.get(name) or abort(404)
+        return jsonify(_outcome(session, attachment.played))
+
+    return app
+
+
+def _activity(document: Any) -> Activity | None:
+    fields = document if isinstance(document, dict) else {}
+    texts = {name: text for name in _FIELDS if isinstance(text := fields.get(name), str) and len(text) <= _LONGEST_TEXT}
+    if len(texts) < len(_FIELDS):
+        return None
+    if not texts["session_id"] or "/" in texts["session_id"]:
+        return None
+    stable = Attachment("Stable link", "stable", texts["recording_url"])
+    signed = Attachment("Signed storage URL", "signed", texts["signed_url"])
+    return Activity(texts["session_id"], texts["contact"], texts["agent"], stable, signed)
+
+
+def _outcome(session: requests.Session, url: str) -> dict[str, Any]:
+    if not url:
+        return {"plays": False, "text": "There is nothing to ask for."}
+    try:
+        with session.get(
+            url, headers={"Range": "bytes=0-0"}, stream=True, timeout=(2, 5), allow_redirects=False
+        ) as reply:
+            plays = reply.status_code in (200, 206) and reply.headers.get("Content-Type", "").startswith("audio/")
+            word = {403: "403 AccessDenied", 404: "404 Not Found"}.get(reply.status_code, str(reply.status_code))
+            return {"plays": plays, "text": word if not plays else f"{word}, {reply.headers['Content-Type']}"}
+    except requests.RequestException as error:
+        return {"plays": False, "text": f"no answer ({type(error).__name__})"}

@@ -1,0 +1,125 @@
+// The player: a deck of its own around the native <audio>, which does the playing and asks for ranges.
+
+const card = document.querySelector("[data-player]");
+const audio = card.querySelector("audio");
+const seek = card.querySelector(".seek");
+const play = card.querySelector("[data-play]");
+const state = card.querySelector("[data-state]");
+const text = card.querySelector("[data-state-text]");
+const again = card.querySelector(".state-more");
+const STEP = 5; // seconds, for an arrow key
+
+let dragging = false;
+
+function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+export function show(name, words) {
+  if (state.dataset.state === name && text.textContent === words) return;
+  state.dataset.state = name;
+  text.textContent = words;
+  again.hidden = name !== "gone";
+}
+
+function length() {
+  return Number.isFinite(audio.duration) ? audio.duration : Number(card.dataset.seconds) || 0;
+}
+
+function paint(position) {
+  const whole = length() || 1;
+  const ranges = audio.buffered;
+  let loaded = position;
+  for (let i = 0; i < ranges.length; i += 1) {
+    if (ranges.start(i) <= position + 1 && ranges.end(i) > loaded) loaded = ranges.end(i);
+  }
+  seek.style.setProperty("--played", `${(100 * position) / whole}%`);
+  seek.style.setProperty("--loaded", `${(100 * loaded) / whole}%`);
+  card.querySelector("[data-now]").textContent = clock(position);
+  seek.setAttribute("aria-valuetext", `${clock(position)} of ${clock(length())}`);
+}
+
+function goTo(position) {
+  audio.currentTime = Math.min(Math.max(position, 0), length());
+  seek.value = audio.currentTime;
+  paint(audio.currentTime);
+}
+
+function start() {
+  if (audio.error) {
+    const position = audio.currentTime;
+    audio.load();
+    audio.addEventListener("loadedmetadata", () => { audio.currentTime = position; }, { once: true });
+  }
+  audio.play().catch(() => {}); // what went wrong comes as the element's own error
+}
+
+play.addEventListener("click", () => (audio.paused ? start() : audio.pause()));
+again.querySelector("button").addEventListener("click", start);
+for (const button of card.querySelectorAll("[data-skip]")) {
+  button.addEventListener("click", () => goTo(audio.currentTime + Number(button.dataset.skip)));
+}
+card.querySelector("[data-speed]").addEventListener("change", (event) => {
+  audio.defaultPlaybackRate = audio.playbackRate = Number(event.target.value);
+});
+
+seek.addEventListener("input", () => { dragging = true; paint(Number(seek.value)); });
+seek.addEventListener("change", () => { dragging = false; goTo(Number(seek.value)); });
+seek.addEventListener("keydown", (event) => {
+  const steps = { ArrowRight: STEP, ArrowUp: STEP, ArrowLeft: -STEP, ArrowDown: -STEP, PageUp: 60, PageDown: -60 };
+  if (event.key in steps) {
+    event.preventDefault();
+    goTo(audio.currentTime + steps[event.key]);
+  } else if (event.key === " ") {
+    event.preventDefault();
+    play.click();
+  }
+});
+
+audio.addEventListener("loadedmetadata", () => {
+  seek.max = Math.floor(length());
+  card.querySelector("[data-length]").textContent = clock(length());
+  if (audio.paused) show("idle", "Ready to play");
+});
+audio.addEventListener("timeupdate", () => {
+  if (dragging) return;
+  seek.value = audio.currentTime;
+  paint(audio.currentTime);
+});
+audio.addEventListener("progress", () => { if (!dragging) paint(audio.currentTime); });
+audio.addEventListener("playing", () => show("playing", "Playing"));
+audio.addEventListener("waiting", () => { if (!audio.error) show("idle", "Waiting for audio…"); });
+audio.addEventListener("ended", () => show("idle", "Played to its end"));
+audio.addEventListener("error", () => show("gone", "No source has this recording at the moment, or none can be reached."));
+for (const event of ["play", "pause", "error"]) {
+  audio.addEventListener(event, () => {
+    const isPlaying = !audio.paused && !audio.error;
+    play.classList.toggle("is-playing", isPlaying);
+    play.setAttribute("aria-label", isPlaying ? "Pause" : "Play");
+    if (event === "pause" && !audio.ended && !audio.error) show("idle", `Paused at ${clock(audio.currentTime)}`);
+  });
+}
+
+// What the live view knows of this player's requests: a resume, and where the audio comes from.
+let resumes = null;
+document.addEventListener("transfers", ({ detail: transfers }) => {
+  const current = transfers.find((transfer) => transfer.state === "playing" && transfer.route === "admin");
+  const total = transfers.reduce((sum, transfer) => sum + transfer.resumes, 0);
+  if (resumes !== null && total > resumes && !audio.error) {
+    const latest = transfers.find((transfer) => transfer.resumes);
+    show("resumed", `Resumed from ${latest.source}; nothing was lost`);
+  } else if (current && !audio.paused && state.dataset.state === "playing") {
+    show("playing", `Playing from ${current.source}`);
+  }
+  resumes = total;
+});
+
+audio.controls = false;
+card.classList.add("ready");
+card.querySelector(".deck").hidden = false;
+if (audio.readyState) audio.dispatchEvent(new Event("loadedmetadata"));
+if (audio.error) audio.dispatchEvent(new Event("error"));
