@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, g, jsonify, make_response, redirect, render_template, request, url_for
 from flask_jwt_extended import get_jwt
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
@@ -51,6 +51,7 @@ def _add_guard(pages: Blueprint, crm_url: str) -> None:
     def guard() -> AnyResponse | None:
         refusal = login.refusal()
         if refusal is None:
+            g.csrf_token = get_jwt().get("csrf", "")
             return None
         status, why = refusal
         if status == 401 and request.method == "GET" and request.endpoint != "dashboard.happenings":
@@ -60,7 +61,7 @@ def _add_guard(pages: Blueprint, crm_url: str) -> None:
     @pages.context_processor
     def shared() -> dict[str, Any]:
         notice = NOTICES.get(request.args.get("done", ""), "")
-        return {"csrf_token": get_jwt().get("csrf", ""), "crm_url": crm_url, "notice": notice}
+        return {"csrf_token": g.get("csrf_token"), "crm_url": crm_url, "notice": notice}
 
     @pages.errorhandler(HTTPException)
     def error(raised: HTTPException) -> AnyResponse:

@@ -10,6 +10,7 @@ import secrets
 import wave
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import PurePath
 from typing import IO, Any
 
 from flask import Blueprint, Response, request
@@ -137,7 +138,7 @@ def _stored(
     audio: FileStorage, call: Mapping[str, Any], recordings: RecordingService, store: RecordingStore
 ) -> dict[str, Any]:
     """Store a file; nothing but the ending of its name has a say in its key."""
-    ending = (audio.filename or "").rpartition(".")[2].lower()
+    ending = PurePath(audio.filename or "").suffix[1:].lower()
     if ending not in MEDIA_TYPES:
         raise Refused(415, "audio", f"a file whose name ends in .{', .'.join(MEDIA_TYPES)} is needed")
     if not audio.stream.read(1):
@@ -175,7 +176,7 @@ def _places(key: str, sources: Sources) -> list[str]:
 def _wav_seconds(file: IO[bytes]) -> float | None:
     """The duration of a WAV file; None where it is not the plain kind."""
     try:
-        with wave.open(file) as recording:
+        with wave.open(file, "rb") as recording:
             seconds: float = recording.getnframes() / recording.getframerate()
             return seconds
     except (wave.Error, EOFError, ZeroDivisionError, RuntimeError):
