@@ -2,7 +2,7 @@
 
 const panel = document.querySelector("[data-live-url]");
 const list = panel.querySelector("[data-transfers]");
-const says = document.querySelector("[data-live-says]"); // the player says it itself
+const says = document.querySelector("[data-player]") ? null : document.querySelector("#status"); // the player says it itself
 const PAUSE = 700; // milliseconds between two questions
 const SHOWN = 12;
 

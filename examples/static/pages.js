@@ -31,6 +31,7 @@ async function swap(id, url, options) {
   document.getElementById(id).replaceWith(part);
   if (focused) [...part.querySelectorAll("a, button, input")].find((item) => marker(item) === focused)?.focus();
   say(page.querySelector("#notice").textContent);
+  document.querySelector("#status").textContent = part.querySelector("[data-says]")?.textContent ?? "";
   return answer;
 }
 

@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.servers import find_program
+from tests.servers import find_program, missing
 from tests.servers.fleet_host import FleetHost
 from tests.servers.moto_s3 import S3Server
 from tests.servers.wsgi import WsgiServer
 
 from .site import PUBLIC, Site, make_recordings, make_site
+
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+DEADLINE = 30_000  # milliseconds, for what a browser does
+
+
+@pytest.fixture(scope="module")
+def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A headless Chromium."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing(request, "playwright (extra ci)")
+    program = find_program(request, "chromium", "chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=BROWSER_ARGUMENTS, timeout=DEADLINE)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.servers import find_program, missing
 from tests.servers.wsgi import WsgiServer
 
+from .conftest import DEADLINE
 from .site import ADMIN, PUBLIC, SECONDS, Site, admin_token
 
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--autoplay-policy=no-user-gesture-required",
-    "--mute-audio",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-_DEADLINE = 30_000  # milliseconds
 # Plays from a position and returns when it has got half a second further; an error of the element ends the promise.
 _PLAY_FROM = """(position) => new Promise((resolve, reject) => {
     const audio = document.querySelector("audio");
@@ -35,19 +24,6 @@ _PLAY_FROM = """(position) => new Promise((resolve, reject) => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing(request, "playwright (extra ci)")
-    program = find_program(request, "chromium", "chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS, timeout=_DEADLINE)
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.parametrize("ending", ["wav", "mp3", "ogg", "m4a"])
 @pytest.mark.parametrize("source", ["storage", "fleet"])
 @pytest.mark.parametrize("route", ["public link", "admin link with the login's cookie"])
@@ -57,7 +33,7 @@ def test_a_browser_plays_and_seeks(
     path = f"{PUBLIC if route == 'public link' else ADMIN}/{source}.{ending}"
     before = len(site.requests(path))
     context = browser.new_context()
-    context.set_default_timeout(_DEADLINE)
+    context.set_default_timeout(DEADLINE)
     if route != "public link":
         context.add_cookies([{"name": "access_token_cookie", "value": admin_token(), "url": gthread.url}])
     page = context.new_page()
@@ -83,5 +59,5 @@ def test_a_browser_plays_and_seeks(
 def test_a_browser_without_the_cookie_does_not_play_the_admin_link(browser: Any, gthread: WsgiServer) -> None:
     page = browser.new_page()
     page.goto(f"{gthread.url}/player?src={ADMIN}/storage.wav")
-    page.wait_for_function("document.querySelector('audio').error !== null", timeout=_DEADLINE)
+    page.wait_for_function("document.querySelector('audio').error !== null", timeout=DEADLINE)
     page.close()

@@ -11,9 +11,6 @@ from tests.servers.moto_s3 import Bucket
 from tests.servers.wsgi import WsgiServer
 
 from .site import PUBLIC
-from .test_browser import browser
-
-__all__ = ["browser"]  # the fixture
 
 _SCRIPT = "try { localStorage.ran = 'yes' } catch (e) {} try { parent.localStorage.ran = 'yes' } catch (e) {}"
 _OBJECTS = {

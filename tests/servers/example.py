@@ -75,31 +75,39 @@ class ExampleFactory(Protocol):
     def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Example: ...
 
 
-@pytest.fixture
-def example(tmp_path: Path) -> Iterator[ExampleFactory]:
-    """A factory of running examples; each stands in a process group of its own, and ends with the test."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Example:
-        log = tmp_path / f"example-{len(processes)}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "examples", "--port", "0", *arguments],
-                cwd=PROJECT,
-                env={**clean_environment(), **HOSTILE, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        processes.append(process)
+def start_example(log: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Example:
+    """Start the example in a process group of its own; whoever gets it stops its process."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "examples", "--port", "0", *arguments],
+            cwd=PROJECT,
+            env={**clean_environment(), **HOSTILE, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
         wait_until(lambda: process.poll() is not None or "Ctrl+C stops" in log.read_text(), "the example", seconds=90)
         assert process.poll() is None, tail(log)
-        return Example(process, log, log.read_text())
+    except BaseException:
+        stop(process)
+        raise
+    return Example(process, log, log.read_text())
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[ExampleFactory]:
+    """A factory of running examples, which end with the test."""
+    started: list[Example] = []
+
+    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Example:
+        started.append(start_example(tmp_path / f"example-{len(started)}.log", *arguments, environment=environment))
+        return started[-1]
 
     yield start
-    for process in processes:
-        stop(process)
+    for running in started:
+        stop(running.process)
 
 
 def clean_environment() -> dict[str, str]:

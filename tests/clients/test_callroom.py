@@ -1,0 +1,280 @@
+"""The example in Chromium: the whole story, from the login to a plug that is pulled while a recording plays."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from examples.audio import make_wav
+from tests.servers import stop
+from tests.servers.example import Example, start_example
+
+from .callroom import Visitor
+from .site import ask
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+SESSIONS = r'href="/calls/([^"]+)"'
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    """The example, embedded; each test uses a call of its own where it changes one."""
+    started = start_example(tmp_path_factory.mktemp("callroom") / "example.log")
+    yield started
+    stop(started.process)
+
+
+@pytest.fixture
+def visit(browser: Any, running: Example) -> Iterator[Callable[..., Visitor]]:
+    """A factory of visitors, logged in; at the end, nothing was wrong in a page's console and every source is on."""
+    visitors: list[Visitor] = []
+
+    def enter(**options: Any) -> Visitor:
+        visitor = Visitor(browser, running, **options)
+        visitors.append(visitor)
+        visitor.log_in()
+        return visitor
+
+    yield enter
+    for visitor in visitors:
+        visitor.page.goto("/live")
+        while (off := visitor.page.locator(".switch[aria-checked=false]")).count():
+            off.first.click()
+            visitor.page.wait_for_timeout(100)
+        visitor.close()
+
+
+@pytest.fixture
+def expect(browser: Any) -> Any:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=20_000)
+    return expect
+
+
+def sessions(visitor: Visitor) -> list[str]:
+    return re.findall(SESSIONS, visitor.page.locator("#found").inner_html())
+
+
+def test_a_wrong_password_is_said_and_the_right_one_opens_the_calls(
+    browser: Any, running: Example, expect: Any
+) -> None:
+    visitor = Visitor(browser, running)
+    visitor.page.goto("/calls/demo-hour")
+    visitor.page.get_by_label("Password").fill("wrong")
+    visitor.page.get_by_role("button", name="Log in").click()
+    expect(visitor.page.get_by_role("alert")).to_have_text("Wrong user or password.")
+
+    visitor.log_in()
+    visitor.page.get_by_role("button", name="Log out").click()
+
+    expect(visitor.page.get_by_role("heading", name="Log in")).to_be_visible()
+    visitor.close()
+
+
+def test_calls_are_found_and_sorted_without_loading_the_page_anew(visit: Callable[..., Visitor], expect: Any) -> None:
+    visitor = visit()
+    visitor.page.evaluate("() => { window.isTheSamePage = true; }")
+
+    visitor.page.get_by_role("searchbox", name="Search calls").press_sequentially("ines")
+    expect(visitor.page.get_by_text("4 of 13 calls").first).to_be_visible()
+    expect(visitor.page.locator("#status")).to_have_text("4 of 13 calls")
+    duration = visitor.page.get_by_role("columnheader", name="Duration")
+    duration.get_by_role("link").click()
+    expect(duration).to_have_attribute("aria-sort", "descending")
+    assert sessions(visitor) == ["demo-hour", "demo-03", "demo-01", "demo-07"]
+    duration.get_by_role("link").press("Enter")
+    expect(duration).to_have_attribute("aria-sort", "ascending")
+    expect(duration.get_by_role("link")).to_be_focused()
+    assert sessions(visitor) == ["demo-07", "demo-01", "demo-03", "demo-hour"]
+
+    assert "q=ines" in visitor.page.url
+    assert visitor.page.evaluate("() => window.isTheSamePage") is True
+    visitor.page.get_by_role("searchbox").fill("nobody")
+    expect(visitor.page.get_by_role("heading", name="No call matches")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_a_call_is_played_sought_by_keyboard_and_by_click_and_sped_up(
+    visit: Callable[..., Visitor], expect: Any
+) -> None:
+    visitor = visit()
+    visitor.open_call("demo-hour")
+    seek = visitor.page.get_by_role("slider", name="Position")
+    expect(seek).to_have_attribute("aria-valuetext", "0:00 of 1:00:00")
+
+    visitor.play()
+    expect(visitor.page.get_by_role("status").filter(has_text="Playing from Storage")).to_be_visible()
+    seek.press("ArrowRight")
+    seek.press("ArrowRight")
+    visitor.plays_on()
+    assert 11 <= visitor.position() < 60
+    seek.press("PageUp")
+    visitor.plays_on()
+    assert 72 <= visitor.position() < 120
+    box = seek.bounding_box()
+    assert box is not None
+    seek.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    visitor.plays_on()
+    assert visitor.position() == pytest.approx(1800, abs=60)
+    expect(seek).to_have_attribute("aria-valuetext", re.compile(r"^(29|30|31):\d\d of 1:00:00$"))
+    visitor.page.get_by_label("Speed").select_option("2×")
+    assert visitor.page.locator("audio").evaluate("(audio) => audio.playbackRate") == 2
+    visitor.page.get_by_role("button", name="Forward 15 seconds").click()
+    visitor.page.get_by_role("button", name="Pause").click()
+
+    expect(visitor.page.get_by_text("Paused at")).to_be_visible()
+    seek.press("Space")
+    visitor.plays_on()
+    assert visitor.complaints == []
+
+
+def test_a_recording_is_downloaded_whole(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.open_call("demo-short")
+
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download").click()
+
+    assert download.value.path().read_bytes() == make_wav(5)
+    assert download.value.suggested_filename == "short call ü.wav"
+
+
+def test_the_link_is_copied_and_plays_for_whoever_has_it(visit: Callable[..., Visitor], expect: Any) -> None:
+    visitor = visit(permissions=["clipboard-read", "clipboard-write"])
+    visitor.open_call("demo-short")
+
+    visitor.page.get_by_role("button", name="Copy link").click()
+
+    expect(visitor.page.get_by_role("status").filter(has_text="clipboard")).to_be_visible()
+    assert ask(visitor.page.evaluate("() => navigator.clipboard.readText()")).content == make_wav(5)
+
+
+def test_the_crm_plays_the_stable_link_and_not_the_signed_url(visit: Callable[..., Visitor], expect: Any) -> None:
+    visitor = visit()
+    visitor.open_call("demo-short")
+    visitor.page.get_by_role("link", name="see it there").click()
+    stable = visitor.page.get_by_role("region", name="Stable link")
+    signed = visitor.page.get_by_role("region", name="Signed storage URL")
+
+    expect(stable.get_by_role("status")).to_have_text("Plays: 206, audio/wav")
+    expect(signed.get_by_role("status")).to_have_text("Does not play: 403 AccessDenied")
+    assert stable.locator("audio").evaluate("(audio) => audio.play().then(() => audio.duration)") == 5
+    expect(signed.get_by_text("Without the query, and so without the signature.")).to_be_visible()
+    assert signed.locator("audio").evaluate("(audio) => audio.error !== null")
+    assert visitor.complaints == ["Failed to load resource: the server responded with a status of 403 (FORBIDDEN)"]
+
+
+def test_a_call_that_comes_in_appears_in_the_dashboard_and_in_the_crm(
+    visit: Callable[..., Visitor], running: Example, expect: Any
+) -> None:
+    import requests
+
+    visitor = visit()
+    with requests.Session() as session:
+        session.trust_env = False
+        reply = session.post(
+            f"{running.url}/api/v1/calls",
+            data={"session_id": "came-in", "caller": "Grace Hopper", "agent": "Max"},
+            files={"audio": ("call.wav", io.BytesIO(make_wav(8)))},
+            headers={"X-Ingestion-Secret": running.secret},
+            timeout=20,
+        )
+    assert reply.status_code == 201
+
+    visitor.page.get_by_role("searchbox").fill("grace")
+    visitor.page.get_by_role("link", name="Grace Hopper").click()
+    expect(visitor.page.get_by_text("Ready to play")).to_be_visible()
+    visitor.play()
+    visitor.page.goto(running.crm_url)
+    expect(visitor.page.get_by_role("link", name="Grace Hopper")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_a_rotated_link_stops_while_playback_in_the_dashboard_goes_on(
+    visit: Callable[..., Visitor], running: Example, expect: Any
+) -> None:
+    visitor = visit()
+    visitor.open_call("demo-03")
+    visitor.play()
+    field = visitor.page.get_by_label("Public link", exact=True).and_(visitor.page.locator("input"))
+    old = field.input_value()
+    assert ask(old, Range="bytes=0-1").status_code == 206
+
+    visitor.page.get_by_role("button", name="Rotate").click()
+
+    expect(visitor.page.get_by_role("status").filter(has_text="The call has a new link")).to_be_visible()
+    new = field.input_value()
+    assert new != old
+    assert ask(old).status_code == 404
+    assert ask(new, Range="bytes=0-1").status_code == 206
+    visitor.plays_on()
+    visitor.page.locator("summary", has_text="Revoke").click()
+    visitor.page.get_by_role("button", name="Revoke the link").click()
+    expect(visitor.page.get_by_role("status").filter(has_text="The link is revoked")).to_be_visible()
+    assert ask(new).status_code == 404
+    visitor.plays_on()
+    visitor.page.get_by_role("button", name="Make a new link").click()
+    expect(field).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_playback_goes_on_when_the_plugs_of_its_sources_are_pulled_one_by_one(
+    visit: Callable[..., Visitor], expect: Any
+) -> None:
+    visitor = visit()
+    visitor.open_call("demo-hour")
+    visitor.play()
+    visitor.plays_on()
+    assert visitor.page.locator(".sources .holding").all_inner_texts() == ["has it"] * 3
+
+    for plug, taker in (("Storage", "Fleet host 1"), ("Fleet host 1", "Fleet host 2")):
+        visitor.switch(plug).click()
+
+        expect(visitor.switch(plug)).to_have_attribute("aria-checked", "false")
+        expect(visitor.page.get_by_role("status").filter(has_text=f"Resumed from {taker}")).to_be_visible()
+        visitor.plays_on()
+        step = visitor.page.locator(".transfers li.resume", has_text=re.compile(rf"{taker}: resumed at byte [\d,]+"))
+        expect(step.first).to_be_visible()
+
+    expect(visitor.page.get_by_text("resumed 2×")).to_be_visible()
+    visitor.page.get_by_role("link", name="Live").click()
+    expect(visitor.page.get_by_text("resumed 2×")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_a_recording_that_no_source_can_send_says_so_and_plays_when_one_is_back(
+    visit: Callable[..., Visitor], expect: Any
+) -> None:
+    visitor = visit()
+    visitor.page.goto("/live")
+    for plug in ("Storage", "Fleet host 1", "Fleet host 2"):
+        visitor.switch(plug).press("Space")
+        expect(visitor.switch(plug)).to_have_attribute("aria-checked", "false")
+
+    visitor.page.goto("/calls/demo-02")
+    expect(visitor.state("gone")).to_contain_text("No source has this recording at the moment")
+    assert visitor.page.locator(".sources .holding").all_inner_texts() == ["can't be reached"] * 3
+    visitor.switch("Fleet host 1").press("Enter")
+    expect(visitor.page.locator(".sources .holding").nth(1)).to_have_text("has it")
+    visitor.page.get_by_role("button", name="Try again from here").click()
+
+    visitor.plays_on()
+    expect(visitor.state("gone")).to_have_count(0)
+
+
+def test_everything_works_without_javascript(visit: Callable[..., Visitor], expect: Any) -> None:
+    visitor = visit(java_script_enabled=False)
+    visitor.page.get_by_role("searchbox").fill("yuki")
+    visitor.page.get_by_role("button", name="Search").click()
+    visitor.page.get_by_role("link", name="Yuki Tanaka").click()
+
+    expect(visitor.page.locator("audio[controls]")).to_be_visible()
+    visitor.page.get_by_role("button", name="Rotate").click()
+    expect(visitor.page.get_by_role("status").filter(has_text="The call has a new link")).to_be_visible()
+    visitor.switch("Fleet host 2").click()
+    expect(visitor.switch("Fleet host 2")).to_have_attribute("aria-checked", "false")

@@ -1,0 +1,85 @@
+"""The host's calls: one suite for those in memory and those in MongoDB."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from cxb_recordings import RepositoryUnavailable
+from examples.calls import Calls, CallSummary, MemoryCalls, MongoCalls
+from tests.servers import free_port
+
+NOON = datetime(2026, 5, 12, 12, tzinfo=timezone.utc)
+CALL = {
+    "session_id": "s-1",
+    "recording_key": "a/b.wav",
+    "caller": "Ada",
+    "agent": "Zoe",
+    "started_at": NOON,
+    "seconds": 61.5,
+    "places": ["Storage"],
+}
+
+
+@pytest.fixture(params=["memory", "MongoDB"])
+def calls(request: pytest.FixtureRequest) -> Calls:
+    return MemoryCalls() if request.param == "memory" else MongoCalls(request.getfixturevalue("mongo_collection"))
+
+
+def test_a_call_that_was_inserted_is_listed_and_found(calls: Calls) -> None:
+    assert calls.insert(dict(CALL))
+
+    summary = CallSummary("s-1", "a/b.wav", "Ada", "Zoe", NOON, 61.5, ("Storage",))
+    assert calls.newest() == [summary]
+    assert calls.summary("s-1") == summary
+    found = calls.find_by_session_id("s-1")
+    assert found is not None
+    assert found["recording_key"] == "a/b.wav"
+
+
+def test_a_session_id_is_taken_once(calls: Calls) -> None:
+    assert calls.insert(dict(CALL))
+    assert not calls.insert(CALL | {"caller": "Eve"})
+
+    assert [call.caller for call in calls.newest()] == ["Ada"]
+
+
+def test_a_revoked_call_is_known_as_such(calls: Calls) -> None:
+    calls.insert(dict(CALL))
+    calls.ensure_token("s-1")
+    calls.revoke("s-1")
+
+    [call] = calls.newest()
+    assert call.is_revoked
+    assert calls.ensure_token("s-1") is None
+
+
+@pytest.mark.parametrize("session_id", ["", "nope", "\x00", "\ud800", "$ne"])
+def test_an_unknown_call_is_none(calls: Calls, session_id: str) -> None:
+    assert calls.summary(session_id) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"started_at": "yesterday", "seconds": "long", "places": "Storage", "caller": None, "recording_key": 7},
+        {"started_at": None, "seconds": None, "places": [1, None], "agent": ["x"], "recording_url": 7},
+        {},
+    ],
+)
+def test_a_call_whose_fields_are_odd_is_listed_all_the_same(calls: Calls, fields: dict[str, Any]) -> None:
+    calls.insert({"session_id": "s-1"} | fields)
+
+    [call] = calls.newest()
+    assert (call.session_id, call.key, call.started_at, call.seconds) == ("s-1", None, None, None)
+
+
+def test_the_calls_of_a_database_that_is_away_are_unavailable() -> None:
+    with MongoClient[dict[str, Any]]("127.0.0.1", free_port(), serverSelectionTimeoutMS=200) as client:
+        calls = MongoCalls(client["cxb"]["calls"])
+        for ask in (calls.newest, lambda: calls.summary("s-1"), lambda: calls.insert(dict(CALL))):
+            with pytest.raises(RepositoryUnavailable):
+                ask()
