@@ -28,16 +28,17 @@ def calls(visitor: Visitor) -> None:
 
 def resumed(visitor: Visitor) -> None:
     visitor.open_call("demo-hour")
-    visitor.play()
     visitor.page.get_by_role("slider").evaluate(
         "(seek) => { seek.value = 754; seek.dispatchEvent(new Event('change')); }"
     )
-    visitor.plays_on(2)
+    visitor.play()
+    visitor.plays_on(3)
     visitor.switch("Storage").click()
     expect(visitor.state("resumed")).to_be_visible()
     expect(visitor.page.locator(".transfers .resume").first).to_be_visible()
     expect(visitor.page.get_by_text("can't be reached")).to_be_visible()
     visitor.page.mouse.move(0, 0)
+    visitor.page.evaluate("() => scrollTo(0, 0)")
 
 
 def crm(visitor: Visitor) -> None:
@@ -48,7 +49,7 @@ def crm(visitor: Visitor) -> None:
 # Name: what happens before the picture, window, colours.
 SHOTS: dict[str, tuple[Callable[[Visitor], None], dict[str, int], str]] = {
     "calls": (calls, DESK, "light"),
-    "resumed": (resumed, {"width": 1080, "height": 790}, "light"),
+    "resumed": (resumed, {"width": 1080, "height": 830}, "light"),
     "resumed-on-a-phone-in-the-dark": (resumed, PHONE, "dark"),
     "crm": (crm, {"width": 1080, "height": 800}, "light"),
 }
