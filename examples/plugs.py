@@ -15,6 +15,7 @@ LOOPBACK = "127.0.0.1"
 BURST = 512 * 1024  # bytes of a connection that pass at once: short recordings, seeks and heads don't wait
 PACE = 48 * 1024  # bytes a second after that: three times as fast as the demonstration's WAV files play
 _BLOCK = 16384
+_WAIT = 0.2  # seconds
 
 
 class Plug:
@@ -56,6 +57,7 @@ class Plug:
                 return
             self._is_in = True
             self._socket.listen(128)
+            self._socket.settimeout(_WAIT)
             self._accepting = threading.Thread(target=self._accept, args=(self._socket,), daemon=True)
             self._accepting.start()
 
@@ -80,14 +82,18 @@ class Plug:
         self._socket.close()
 
     def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):  # the plug was pulled
-            while True:
+        while self._is_in:
+            try:
                 client, _ = listener.accept()
-                if not self._is_in:
-                    client.close()
-                    return
-                self._connections.add(client)
-                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
+            except TimeoutError:  # not every system wakes a thread whose listening socket is shut
+                continue
+            except OSError:
+                return
+            if not self._is_in:
+                client.close()
+                return
+            self._connections.add(client)
+            threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def _relay(self, client: socket.socket) -> None:
         try:

@@ -160,6 +160,8 @@ def test_calls_that_were_stored_in_a_real_mongodb_are_played_by_the_next_start(
     assert url is not None
     play = f'curl -sS -H "Authorization: Bearer $({login})" {url[0].replace("SESSION_ID", "demo-short")} | sha256sum'
     assert shell.run(play).split()[0] == sha256(audio.make_wav(5)).hexdigest()
+    page = f'curl -sS -H "Authorization: Bearer $({login})" {url[0].partition("/api")[0]}/calls?q=northwind'
+    assert "1:00:00" in shell.run(page), "the dashboard lists what the database has"
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])

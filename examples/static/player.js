@@ -112,12 +112,15 @@ document.addEventListener("transfers", ({ detail: transfers }) => {
   if (resumes !== null && total > resumes && !audio.error) {
     const latest = transfers.find((transfer) => transfer.resumes);
     show("resumed", `Resumed from ${latest.source}; nothing was lost`);
+  } else if (current?.steps.at(-1).kind === "fail" && !audio.error) {
+    show("lost", `${current.source} broke off; looking for another source`);
   } else if (current && !audio.paused && state.dataset.state === "playing") {
     show("playing", `Playing from ${current.source}`);
   }
   resumes = total;
 });
 
+paint(0);
 audio.controls = false;
 card.classList.add("ready");
 card.querySelector(".deck").hidden = false;

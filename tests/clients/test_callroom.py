@@ -223,7 +223,7 @@ def test_a_rotated_link_stops_while_playback_in_the_dashboard_goes_on(
     assert visitor.complaints == []
 
 
-def test_playback_goes_on_when_the_plugs_of_its_sources_are_pulled_one_by_one(
+def test_playback_goes_on_when_the_plugs_of_its_sources_are_pulled_one_by_one_and_one_is_put_back(
     visit: Callable[..., Visitor], expect: Any
 ) -> None:
     visitor = visit()
@@ -241,9 +241,14 @@ def test_playback_goes_on_when_the_plugs_of_its_sources_are_pulled_one_by_one(
         step = visitor.page.locator(".transfers li.resume", has_text=re.compile(rf"{taker}: resumed at byte [\d,]+"))
         expect(step.first).to_be_visible()
 
-    expect(visitor.page.get_by_text("resumed 2×")).to_be_visible()
+    visitor.switch("Fleet host 2").click()
+    expect(visitor.state("lost")).to_contain_text("Fleet host 2 broke off; looking for another source")
+    visitor.switch("Storage").click()
+    expect(visitor.state("resumed")).to_contain_text("Resumed from Storage")
+    visitor.plays_on()
+    expect(visitor.page.get_by_text("resumed 3×")).to_be_visible()
     visitor.page.get_by_role("link", name="Live").click()
-    expect(visitor.page.get_by_text("resumed 2×")).to_be_visible()
+    expect(visitor.page.get_by_text("resumed 3×")).to_be_visible()
     assert visitor.complaints == []
 
 

@@ -45,11 +45,18 @@ def test_every_page_fits_its_window_and_can_be_read(visit: Callable[..., Visitor
         assert visitor.faint_texts() == [], path
 
 
+def test_a_faint_text_would_be_seen(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.page.get_by_role("heading", name="Calls").evaluate("(item) => { item.style.color = '#999'; }")
+
+    assert visitor.faint_texts() == ["Calls: 2.62"]
+
+
 def test_the_states_of_the_player_can_be_read(visit: Callable[..., Visitor]) -> None:
     for window in ("light", "dark"):
         visitor = visit(**WINDOWS[window])
         visitor.open_call("demo-hour")
-        for state in ("idle", "playing", "resumed", "gone"):
+        for state in ("idle", "playing", "lost", "resumed", "gone"):
             visitor.page.locator("[data-state]").evaluate("(item, state) => { item.dataset.state = state; }", state)
             assert visitor.faint_texts() == [], (window, state)
 
