@@ -24,11 +24,12 @@ KEPT = 25  # requests
 
 @dataclass(slots=True)
 class Step:
-    """One thing that happened: `kind` is for its looks (``skip``, ``start``, ``fail``, ``resume``, ``end``)."""
+    """One thing that happened, so many times: `kind` is ``skip``, ``start``, ``fail``, ``resume`` or ``end``."""
 
     kind: str
     source: str
     text: str
+    times: int = 1
 
 
 @dataclass(slots=True)
@@ -111,7 +112,13 @@ class LiveView:
         name = self._names().get(source, source)
         with self._lock:
             transfer = self._of(listener)
-            transfer.steps.append(Step(kind, name, text))
+            again = next(
+                (step for step in transfer.steps if (step.kind, step.source, step.text) == (kind, name, text)), None
+            )
+            if again is None:
+                transfer.steps.append(Step(kind, name, text))
+            else:  # the position is part of the text: one and the same break, tried again
+                again.times += 1
             transfer.resumes += kind == "resume"
             if kind in ("start", "resume"):
                 transfer.source = name

@@ -30,7 +30,10 @@ function row(transfer) {
   header.append(time);
   const steps = element("ul");
   steps.append(element("li", "mono", transfer.asked || "the whole recording"));
-  for (const step of transfer.steps) steps.append(element("li", step.kind, [step.source, step.text].filter(Boolean).join(": ")));
+  for (const step of transfer.steps) {
+    const words = [step.source, step.text].filter(Boolean).join(": ");
+    steps.append(element("li", step.kind, step.times > 1 ? `${words} (${step.times} times)` : words));
+  }
   item.append(header, steps);
   return item;
 }

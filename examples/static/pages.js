@@ -29,7 +29,10 @@ async function swap(id, url, options) {
   }
   const focused = document.getElementById(id).contains(document.activeElement) ? marker(document.activeElement) : null;
   document.getElementById(id).replaceWith(part);
-  if (focused) [...part.querySelectorAll("a, button, input")].find((item) => marker(item) === focused)?.focus();
+  if (focused !== null) {
+    const controls = [...part.querySelectorAll("a, button, input:not([type=hidden])")];
+    (controls.find((item) => marker(item) === focused) ?? controls[0])?.focus();
+  }
   say(page.querySelector("#notice").textContent);
   document.querySelector("#status").textContent = part.querySelector("[data-says]")?.textContent ?? "";
   return answer;

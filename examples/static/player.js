@@ -123,6 +123,6 @@ document.addEventListener("transfers", ({ detail: transfers }) => {
 paint(0);
 audio.controls = false;
 card.classList.add("ready");
-card.querySelector(".deck").hidden = false;
+card.querySelector(".deck").hidden = state.hidden = false;
 if (audio.readyState) audio.dispatchEvent(new Event("loadedmetadata"));
 if (audio.error) audio.dispatchEvent(new Event("error"));

@@ -103,8 +103,11 @@ class Visitor:
         return faint
 
     def is_scrolled_sideways(self) -> bool:
-        """Whether the page is wider than its window."""
-        wide: bool = self.page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
+        """Whether the page is wider than its window, or something is cut off in a card."""
+        wide: bool = self.page.evaluate(
+            """() => document.documentElement.scrollWidth > innerWidth
+                || [...document.querySelectorAll(".card")].some((card) => card.scrollWidth > card.clientWidth)"""
+        )
         return wide
 
     def close(self) -> None:
