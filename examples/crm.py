@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,9 +79,9 @@ def create_crm(key: str) -> Flask:
     def push() -> tuple[Response, int]:
         if not hmac.compare_digest(request.headers.get("X-Api-Key", "").encode(), key.encode()):
             return jsonify(error="X-Api-Key: it is missing or wrong"), 401
-        activity = _activity(request.get_json(silent=True))
+        activity = _activity(request.form)
         if activity is None:
-            return jsonify(error=f"an object with the strings {', '.join(_FIELDS)} is needed"), 400
+            return jsonify(error=f"a form with the fields {', '.join(_FIELDS)} is needed"), 400
         with lock:
             activities.pop(activity.session_id, None)
             activities[activity.session_id] = activity
@@ -106,9 +107,8 @@ def create_crm(key: str) -> Flask:
     return app
 
 
-def _activity(document: Any) -> Activity | None:
-    fields = document if isinstance(document, dict) else {}
-    texts = {name: text for name in _FIELDS if isinstance(text := fields.get(name), str) and len(text) <= _LONGEST_TEXT}
+def _activity(form: Mapping[str, str]) -> Activity | None:
+    texts = {name: form[name] for name in _FIELDS if len(form.get(name, "")) <= _LONGEST_TEXT and name in form}
     if len(texts) < len(_FIELDS):
         return None
     if not texts["session_id"] or "/" in texts["session_id"]:

@@ -62,7 +62,7 @@ class CrmClient:
         activity["signed_url"] = self._signed_url(call.key)
         try:
             reply = self._session.post(
-                f"{self.url}/api/activities", json=activity, headers={"X-Api-Key": self._key}, timeout=_TIMEOUT
+                f"{self.url}/api/activities", data=activity, headers={"X-Api-Key": self._key}, timeout=_TIMEOUT
             )
         except requests.RequestException as error:
             raise CrmUnavailable(f"it can't be reached ({type(error).__name__})") from None

@@ -20,8 +20,8 @@ ACTIVITY = {
 }
 
 
-def push(crm: Crm, document: Any, key: str = CRM_KEY) -> int:
-    reply = crm.app.test_client().post("/api/activities", json=document, headers={"X-Api-Key": key})
+def push(crm: Crm, document: dict[str, Any], key: str = CRM_KEY) -> int:
+    reply = crm.app.test_client().post("/api/activities", data=document, headers={"X-Api-Key": key})
     return reply.status_code
 
 
@@ -71,10 +71,16 @@ def test_a_wrong_key_pushes_nothing(crm: Crm, key: str) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [None, [], "x", 1, {}, ACTIVITY | {"session_id": ""}, ACTIVITY | {"session_id": "a/b"}, ACTIVITY | {"contact": 1}]
-    + [ACTIVITY | {"recording_url": "x" * 5000}],
+    [
+        {},
+        {"session_id": "s-1"},
+        ACTIVITY | {"session_id": ""},
+        ACTIVITY | {"session_id": "a/b"},
+        ACTIVITY | {"recording_url": "x" * 5000},
+    ],
+    ids=["nothing", "too little", "no session", "a slash", "a long URL"],
 )
-def test_what_is_no_activity_is_400(crm: Crm, document: Any) -> None:
+def test_what_is_no_activity_is_400(crm: Crm, document: dict[str, Any]) -> None:
     assert push(crm, document) == 400
 
 

@@ -118,7 +118,7 @@ def test_a_revoked_link_is_404_until_a_new_one_is_made(centre: CallCentre, csrf:
 
     assert centre.client.get(old).status_code == 404
     assert "Make a new link" in page
-    assert "link revoked" in centre.client.get("/calls").get_data(as_text=True)
+    assert ">revoked<" in centre.client.get("/calls").get_data(as_text=True)
     centre.post("/calls/s-url/rotate", csrf)
     assert centre.client.get(centre.link("s-url")).status_code == 200
 
