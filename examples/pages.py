@@ -21,8 +21,8 @@ def prepare(app: Flask, *, media: str = "'self'") -> None:
         app: the app.
         media: what the policy says of audio.
     """
-    app.jinja_env.filters |= {"clock": clock, "day": day}
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.filters |= {"clock": clock, "day": day}
 
     @app.after_request
     def guard(response: Response) -> Response:

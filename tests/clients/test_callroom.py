@@ -180,7 +180,7 @@ def test_a_call_that_comes_in_appears_in_the_dashboard_and_in_the_crm(
         reply = session.post(
             f"{running.url}/api/v1/calls",
             data={"session_id": "came-in", "caller": "Grace Hopper", "agent": "Max"},
-            files={"audio": ("call.wav", io.BytesIO(make_wav(8)))},
+            files={"audio": ("call.wav", io.BytesIO(make_wav(40)))},
             headers={"X-Ingestion-Secret": running.secret},
             timeout=20,
         )

@@ -162,9 +162,7 @@ def test_a_body_that_is_too_large_or_no_form_is_refused(centre: CallCentre) -> N
     centre.app.config["MAX_CONTENT_LENGTH"] = 1000
     large = centre.ingest(session_id="new-1", audio=upload())
     assert (large.status_code, large.get_json()["field"]) == (413, "audio")
-    centre.app.config |= {"MAX_CONTENT_LENGTH": ingestion.MOST_BYTES, "MAX_FORM_MEMORY_SIZE": 1000}
-    long_field = centre.ingest(session_id="new-1", caller="x" * 2000)
-    assert long_field.status_code == 413
+    centre.app.config["MAX_CONTENT_LENGTH"] = ingestion.MOST_BYTES
     for body, content_type in ((b"{}", "application/json"), (b"--x", "multipart/form-data; boundary=x"), (b"", "")):
         reply = centre.client.post("/api/v1/calls", data=body, content_type=content_type, headers=headers)
         assert (reply.status_code, reply.get_json()["field"]) == (400, "session_id")
