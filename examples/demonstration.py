@@ -12,11 +12,12 @@ from cxb_recordings import RecordingService, mint_recording_access_token
 from cxb_recordings.settings import read_settings
 
 from . import audio
+from .sources import STORAGE, fleet_name
 from .storage import RecordingStore
 
 HOUR = 3600
 FIRST_DAY = datetime(2026, 5, 4, 8, 12, tzinfo=timezone.utc)
-STORAGE, FLEET_1, FLEET_2 = "Storage", "Fleet host 1", "Fleet host 2"
+FLEET_1, FLEET_2 = fleet_name(1), fleet_name(2)
 
 # Caller, agent, seconds: the ordinary calls of a week.
 _CALLS = (

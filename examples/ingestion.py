@@ -23,7 +23,7 @@ from cxb_recordings.playback.source import key_is_askable
 from . import login
 from .calls import Calls
 from .crm_client import CrmClient, CrmUnavailable
-from .sources import Sources
+from .sources import STORAGE, Sources
 from .storage import RecordingStore, StorageRefused
 
 MOST_BYTES = 256 * 1024 * 1024  # of a request: four hours of telephone audio
@@ -56,7 +56,7 @@ def blueprint(
 
     @machines.errorhandler(RepositoryUnavailable)
     def without_database(_: RepositoryUnavailable) -> Response:
-        return _problem(503, "The calls can't be reached at the moment; nothing was stored of this one.")
+        return _problem(503, "The calls can't be reached at the moment; this one was not taken in.")
 
     @machines.errorhandler(HTTPException)
     def malformed(error: HTTPException) -> Response:
@@ -79,7 +79,7 @@ def blueprint(
             call |= {"recording_key": key, "places": _places(key or "", sources)}
         if not calls.insert(call):
             raise Refused(409, "session_id", "there is such a call already")
-        calls.ensure_token(session_id)
+        calls.ensure_token(session_id)  # minted once; what the CRM and every listener get is made of it
         answer = {"session_id": session_id, "recording_url": crm.link(session_id), "crm": "told"}
         try:
             crm.push(session_id)
@@ -157,7 +157,7 @@ def _stored(
         _logger.warning("storage did not take %s: %s", key, error)
         raise Refused(503, "audio", "storage does not take it at the moment; nothing was stored") from None
     known = {} if seconds is None else {"seconds": seconds}
-    return {"recording_key": key, "places": ["Storage"], **known}
+    return {"recording_key": key, "places": [STORAGE], **known}
 
 
 def _places(key: str, sources: Sources) -> list[str]:

@@ -11,7 +11,8 @@ from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 
 from .plugs import Plug
 
-STORAGE = "storage"  # what the library calls it
+STORAGE = "Storage"  # what people call it
+_STORAGE_IN_SIGNALS = "storage"  # what the library calls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Source:
     holding: str = ""
 
 
+def fleet_name(number: int) -> str:
+    """What people call a fleet host; they count from 1."""
+    return f"Fleet host {number}"
+
+
 class Sources:
     """The sources of the live settings, and the plugs in front of the embedded ones."""
 
@@ -44,17 +50,16 @@ class Sources:
     def all(self) -> list[Source]:
         """The sources in the order in which they are asked."""
         settings = self._recordings.settings()
-        urls = [("Fleet host", host.base_url) for host in settings.fleet]
-        found = [self._source(number, f"{name} {number}", url) for number, (name, url) in enumerate(urls, start=1)]
+        fleet = enumerate((host.base_url for host in settings.fleet), start=1)
+        found = [self._source(number, fleet_name(number), url) for number, url in fleet]
         if settings.storage is not None:
-            found.insert(0, self._source(0, "Storage", settings.storage.endpoint_url))
+            found.insert(0, self._source(0, STORAGE, settings.storage.endpoint_url))
         return found
 
     def names(self) -> dict[str, str]:
         """What people call a source, by the name that the library's signals have for it."""
-        settings = self._recordings.settings()
-        fleet = {host.base_url: f"Fleet host {number}" for number, host in enumerate(settings.fleet, start=1)}
-        return {STORAGE: "Storage"} | fleet
+        hosts = enumerate(self._recordings.settings().fleet, start=1)
+        return {_STORAGE_IN_SIGNALS: STORAGE} | {host.base_url: fleet_name(number) for number, host in hosts}
 
     def holding(self, key: str) -> list[Source]:
         """Ask each source for the recording (HEAD)."""
