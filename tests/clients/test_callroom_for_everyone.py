@@ -35,12 +35,21 @@ def pages(visitor: Visitor) -> list[str]:
     return [*PAGES, f"{visitor.example.crm_url}/", f"{visitor.example.crm_url}/activities/demo-short"]
 
 
+def visit_until_it_is_quiet(visitor: Visitor, path: str) -> None:
+    """Go to a page, and wait until its scripts have put everything into it."""
+    visitor.page.goto(path)
+    if visitor.page.locator("[data-refresh]").count():
+        visitor.page.locator(".holding").first.wait_for()
+    if visitor.page.locator("[data-fetch]").count():
+        visitor.page.locator("[data-verdict=breaks]").wait_for()
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 def test_every_page_fits_its_window_and_can_be_read(visit: Callable[..., Visitor], window: str) -> None:
     visitor = visit(**WINDOWS[window])
 
     for path in pages(visitor):
-        visitor.page.goto(path, wait_until="networkidle" if path.startswith("http") else "load")
+        visit_until_it_is_quiet(visitor, path)
         assert not visitor.is_scrolled_sideways(), path
         assert visitor.faint_texts() == [], path
 
@@ -77,7 +86,7 @@ def test_the_story_is_told_on_a_phone(visit: Callable[..., Visitor], expect: Any
 def test_the_tab_key_reaches_every_control_in_the_order_of_the_page(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     for path in pages(visitor):
-        visitor.page.goto(path, wait_until="networkidle" if path.startswith("http") else "load")
+        visit_until_it_is_quiet(visitor, path)
         controls = visitor.page.evaluate(_FOCUSABLE)
         reached = []
         for _ in range(3 * len(controls) + 20):  # the native player has stops of its own
