@@ -7,11 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cxb_recordings.errors import RecordingMissing
+from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.hand_over import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, HandOver, StoredRecordings
-from cxb_recordings.playback.source import ContentInfo
+from cxb_recordings.playback.byte_range import RangeRequest
+from cxb_recordings.playback.source import OpenedRecording
 from cxb_recordings.settings import StorageSettings
+from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.testing import InMemorySource
+from tests.sources.scripted import ScriptedServer
 
 STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key", "the-secret-key")
 
@@ -20,9 +23,9 @@ STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key"
 class Storage(InMemorySource):
     asked: list[str] = field(default_factory=list)
 
-    def describe(self, key: str) -> ContentInfo:
+    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         self.asked.append(key)
-        return super().describe(key)
+        return super().open(key, wanted, unless_etag=unless_etag)
 
 
 @dataclass
@@ -64,6 +67,22 @@ def test_an_absence_is_not_remembered() -> None:
         desk.find("b.wav")
     desk.source.recordings["b.wav"] = b"new"
     assert desk.find("b.wav")[0] == 3
+
+
+def test_an_empty_recording_is_found_too() -> None:
+    desk = Desk()
+    desk.source.recordings["empty.wav"] = b""
+    assert desk.find("empty.wav")[0] == 0
+
+
+@pytest.mark.parametrize("length", [b"1", b"10", b"100"])
+def test_a_head_that_is_cut_off_within_a_length_is_not_remembered(length: bytes) -> None:
+    cut = b"HTTP/1.1 206 X\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/" + length
+    with ScriptedServer([cut], closes=True) as server:
+        storage = StorageSettings(server.url, "us-east-1", "recordings", "key", "secret")
+        source = ObjectStorage(storage, connect_timeout=5, read_timeout=5, ca_bundle=None)
+        with pytest.raises(SourceUnavailable):
+            StoredRecordings(lambda: 0.0).find(source, storage, "a.wav")
 
 
 def test_other_settings_are_another_recording() -> None:

@@ -17,7 +17,7 @@ from ..errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import FleetHostSettings
-from .reply import UpstreamBody, believe, refuse, why
+from .reply import UpstreamBody, believe, refuse, require_final, why
 
 POOL_SIZE = 100  # connections kept for reuse for each host
 POOLED_HOSTS = 64
@@ -138,6 +138,7 @@ class FleetHost:
             response = self._request(method, url, headers)
         except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
             raise SourceUnavailable(why(exc), responded=False) from exc
+        require_final(response.raw)
         if response.status_code == 404:
             UpstreamBody(response.raw).discard()
             raise RecordingMissing("the fleet host has no such recording")

@@ -8,6 +8,7 @@ bytes are asked for when storage breaks, and what a client is told, is not decid
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -18,19 +19,19 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import BaseHTTPResponse, Timeout, connection_from_url
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url
 from urllib3.exceptions import HTTPError, ProtocolError
-from urllib3.util.ssl_ import create_urllib3_context
 
 from ..errors import RecordingMissing, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.pace import PacedBody
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import StorageSettings
-from .reply import UpstreamBody, believe, refuse, why, word
+from .reply import UpstreamBody, believe, refuse, require_final, why, word
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
 SHORT_DOCUMENT = 65536  # bytes: an error, or a listing of a few keys
+DOCUMENT_SECONDS = 2.0  # after which no read begins: the status is known, and a listener waits
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "cxb_recordings"}
 _JUDGED = (200, 206, 304, 416)  # by `believe`; any other status comes with an error document
@@ -55,12 +56,11 @@ class ObjectStorage:
         self._origin = storage.endpoint_url
         self._bucket = storage.bucket
         self._signer = S3SigV4Auth(Credentials(storage.access_key, storage.secret_key), "s3", storage.region)
-        self._read_timeout = read_timeout
-        options: dict[str, Any] = {"timeout": Timeout(connect=connect_timeout, read=read_timeout)}
-        if storage.endpoint_url.startswith("https:"):
-            options["ssl_context"] = create_urllib3_context()  # one for all: the certificates take long to load
-            options["ssl_context"].load_verify_locations(ca_bundle or DEFAULT_CA_BUNDLE_PATH)
-        self._pool = connection_from_url(storage.endpoint_url, maxsize=POOL_SIZE, **options)
+        self._timeout = Timeout(connect=connect_timeout, read=read_timeout)
+        self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH  # what requests trusts, and so the fleet's sessions
+        self._pool: HTTPConnectionPool | None = None
+        with suppress(OSError):  # certificates that can't be read now are tried again, and told of, by each request
+            self._pool = self._make_pool()
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
@@ -113,16 +113,18 @@ class ObjectStorage:
         path = f"/{self._bucket}/{quote(key, safe='/~')}" if key else f"/{self._bucket}"
         try:
             try:
-                return self._send(method, path + query, headers or {})
+                response = self._send(method, path + query, headers or {})
             except ProtocolError:
                 # A kept-alive connection that the store had closed meanwhile; a new one is tried once.
-                return self._send(method, path + query, headers or {})
+                response = self._send(method, path + query, headers or {})
         except (HTTPError, OSError, ValueError) as exc:
             raise SourceUnavailable(why(exc), responded=False) from exc
+        require_final(response)
+        return response
 
     def read_document(self, response: BaseHTTPResponse) -> bytes:
         """Read what there is of a short document, an error or a listing, and free the connection."""
-        body = PacedBody(UpstreamBody(response), self._read_timeout, time.monotonic)
+        body = PacedBody(UpstreamBody(response), DOCUMENT_SECONDS, time.monotonic, time.monotonic() + DOCUMENT_SECONDS)
         document = b""
         # What came tells enough: the status is known, and some servers delimit an error page by closing.
         with closing(body), suppress(SourceUnavailable):
@@ -133,7 +135,8 @@ class ObjectStorage:
     def _send(self, method: str, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
         signed = AWSRequest(method, self._origin + target)
         self._signer.add_auth(signed)
-        return self._pool.urlopen(
+        pool = self._pool = self._pool or self._make_pool()
+        return pool.urlopen(
             method,
             target,
             headers={**_HEADERS, **headers, **dict(signed.headers.items())},
@@ -142,6 +145,15 @@ class ObjectStorage:
             preload_content=False,
             decode_content=False,
         )
+
+    def _make_pool(self) -> HTTPConnectionPool:
+        options: dict[str, Any] = {}
+        if self._origin.startswith("https:"):
+            # One for all connections, since certificates take long to load. Not by the helpers of urllib3 and ssl:
+            # those have session keys written to wherever SSLKEYLOGFILE says.
+            options["ssl_context"] = context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(self._ca_bundle)
+        return connection_from_url(self._origin, maxsize=POOL_SIZE, timeout=self._timeout, **options)
 
     def _refuse(self, response: BaseHTTPResponse) -> NoReturn:
         code = error_word("Code", self.read_document(response))

@@ -59,15 +59,32 @@ def believe(
         refuse(status)
     if headers.get("content-encoding", "").strip().lower() not in _PLAIN_ENCODINGS:
         raise SourceUnavailable("the reply has a Content-Encoding", status=status)
+    if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+        # http.client takes chunks apart under this one name only; under any other, a cut passes for the end.
+        raise SourceUnavailable("the reply has an unknown Transfer-Encoding", status=status)
     body_length = content_length(headers)
     if status == 200:
         return describe_headers(headers, body_length), None
+    if headers.get("content-type", "").strip().lower().startswith("multipart/"):
+        raise SourceUnavailable("several parts to a request for one", status=status)
     span, total = parse_content_range(headers.get("content-range")) or (None, None)
     if span is None or total is None or wanted is None or span != wanted.resolve(total):
         raise SourceUnavailable("the Content-Range does not fit the range that was asked", status=status)
     if body_length not in (None, span.length):
         raise SourceUnavailable("Content-Length and Content-Range disagree", status=status)
     return describe_headers(headers, total), span
+
+
+def require_final(response: BaseHTTPResponse) -> None:
+    """Refuse a 1xx reply, behind which the real one comes; raises SourceUnavailable.
+
+    http.client passes over 100 alone (RFC 9110 §15.2 wants all). Left in the pool, the connection would give the real
+    reply to the next request: a listener would hear somebody else's recording.
+    """
+    if response.status < 200:
+        response.close()
+        response.release_conn()
+        raise SourceUnavailable(f"status {response.status}", status=response.status)
 
 
 def refuse(status: int) -> NoReturn:

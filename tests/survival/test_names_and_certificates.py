@@ -92,3 +92,32 @@ def test_a_playback_outlives_the_name_of_its_source(
     assert judge(heard, DATA) == "whole"
     assert len(named.requests) == (1 if when == "in the middle" else 0)
     assert len(lookups) >= 1
+
+
+def test_certificates_that_are_gone_cost_the_storage_and_not_the_fleet(
+    faulty_origin: FaultyOriginFactory, certificate: Path, tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(certificate.read_bytes())
+    player = Player(replace(OPTIONS, ca_bundle=str(bundle), host_cooldown=0))
+    storage, host = faulty_origin({KEY: DATA}, tls=tls), faulty_origin({KEY: DATA[:1000]})
+    hosts = system_settings(storage, [host])
+
+    bundle.unlink()
+    assert judge(player.play(hosts), DATA[:1000]) == "whole"
+    bundle.write_bytes(certificate.read_bytes())
+    assert judge(player.play(hosts), DATA) == "whole"
+
+
+def test_session_keys_are_not_written_to_where_the_environment_says(
+    faulty_origin: FaultyOriginFactory,
+    certificate: Path,
+    tls: ssl.SSLContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    player = Player(replace(OPTIONS, ca_bundle=str(certificate)))
+
+    assert judge(player.play(system_settings(faulty_origin({KEY: DATA}, tls=tls), [])), DATA) == "whole"
+    assert not (tmp_path / "keys").exists()
