@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -95,8 +96,8 @@ class RecordingService:
     Attributes:
         options: how it behaves.
         reports: its log records and signals.
-        upstreams: the sources that settings name; ``testing`` puts others in their place.
-        sleep: waits before a broken stream is tried again; likewise.
+        upstreams: the sources that settings name.
+        sleep: waits before a broken stream is tried again.
     """
 
     def __init__(
@@ -115,14 +116,30 @@ class RecordingService:
         self._stream_limits = options.stream_limits()
         self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
         self.reports = Reports(self)
-        self._availability = Availability(options.host_cooldown, self.reports.availability_changed, clock)
-        self._stored = StoredRecordings(clock)
+        self._know_nothing_of_sources()
         self.upstreams: Callable[[SystemSettings], Iterable[RecordingSource]] = Upstreams(
             connect_timeout=options.connect_timeout,
             read_timeout=options.read_timeout,
             require_https_fleet=options.require_https_fleet,
             ca_bundle=options.ca_bundle,
         ).sources
+
+    def _know_nothing_of_sources(self) -> None:
+        self._availability = Availability(self.options.host_cooldown, self.reports.availability_changed, self._clock)
+        self._stored = StoredRecordings(self._clock)
+
+    @contextmanager
+    def asking(
+        self, upstreams: Callable[[SystemSettings], Iterable[RecordingSource]], sleep: Callable[[float], None]
+    ) -> Iterator[None]:
+        """Ask other sources, of which nothing is known yet, until the context ends; for ``testing``."""
+        before = self.upstreams, self.sleep, self._availability, self._stored
+        self.upstreams, self.sleep = upstreams, sleep
+        self._know_nothing_of_sources()
+        try:
+            yield
+        finally:
+            self.upstreams, self.sleep, self._availability, self._stored = before
 
     def settings(self) -> SystemSettings:
         """The system settings as they are now; asks the provider once, whose errors are passed on."""

@@ -59,7 +59,7 @@ class InMemorySource:
 
     Attributes:
         recordings: what it has, by storage key; may be changed at any time.
-        name: what logs and signals call it.
+        name: what logs and signals call it; no other source of the app has it.
         media_type: the Content-Type of all of them; None leaves it to the ending of the key.
         is_down: whether it can't be reached: transfers in progress break, and none begins.
         breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break.
@@ -132,7 +132,8 @@ class InMemoryRecordings:
 def hold_in_memory(app: Flask, *sources: InMemorySource, name: str = "cxb_recordings") -> Iterator[InMemoryRecordings]:
     """Ask sources in memory, and no other, for the recordings of an app, until the context ends.
 
-    Settings and calls stay the app's own. A broken stream is tried again without waiting in between.
+    Settings and calls stay the app's own. Nothing is known of the sources at first, and what the app knew of its own
+    (that one is down, for instance) is known again afterwards. A broken stream is tried again without waiting.
 
     Args:
         app: an app on which ``register`` was called.
@@ -140,22 +141,23 @@ def hold_in_memory(app: Flask, *sources: InMemorySource, name: str = "cxb_record
         name: the registration's name.
 
     Raises:
-        ValueError: the app has no such registration.
+        ValueError: the app has no such registration, or two of the sources have one name.
     """
     service = app.extensions.get(name)
     if not isinstance(service, RecordingService):
         raise ValueError(f"app: call register(app, …, name={name!r}) before, or give the name of another registration")
+    names = [source.name for source in sources]
+    for source_name in names:
+        if names.count(source_name) > 1:  # a service tells sources apart by their names
+            remedy = 'give each a name of its own, such as InMemorySource(name="fleet")'
+            raise ValueError(f"sources: more than one is named {source_name!r}; {remedy}")
     held = InMemoryRecordings(service, sources or (InMemorySource(),))
 
     def hear(_: object, event: object) -> None:
         held.events.append(event)
 
-    before = service.upstreams, service.sleep
-    service.upstreams, service.sleep = lambda _: held.sources, lambda _: None
-    try:
-        with ExitStack() as stack:
-            for signal in signals.EVERY:
-                stack.enter_context(signal.connected_to(hear, service))
-            yield held
-    finally:
-        service.upstreams, service.sleep = before
+    with ExitStack() as stack:
+        stack.enter_context(service.asking(lambda _: held.sources, lambda _: None))
+        for signal in signals.EVERY:
+            stack.enter_context(signal.connected_to(hear, service))
+        yield held

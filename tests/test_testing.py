@@ -83,14 +83,44 @@ def test_a_source_that_goes_down_breaks_what_it_is_sending(app: Flask, recording
 
 def test_afterwards_the_app_is_as_it_was(app: Flask) -> None:
     service = app.extensions["cxb_recordings"]
-    before = service.upstreams, service.sleep
+    before = dict(vars(service))
 
     with pytest.raises(RuntimeError), hold_in_memory(app) as held:
         raise RuntimeError("by the test")
 
-    assert (service.upstreams, service.sleep) == before
+    assert vars(service) == before
     assert app.test_client().get(LINK).status_code == 404
     assert held.events == []
+
+
+def test_a_source_that_one_test_took_down_is_new_to_the_next(app: Flask) -> None:
+    def kinds(*, is_down: bool) -> list[type]:
+        with hold_in_memory(app, InMemorySource({KEY: DATA}, is_down=is_down)) as held:
+            app.test_client().get(LINK)
+        return [type(event) for event in held.events if isinstance(event, signals.SourcePutAside | signals.SourceBack)]
+
+    assert kinds(is_down=True) == kinds(is_down=True) == [signals.SourcePutAside]
+    assert kinds(is_down=False) == []
+
+
+def test_what_nginx_would_fetch_in_one_test_is_new_to_the_next() -> None:
+    storage = {"endpoint": "http://127.0.0.1:1", "access_key": "a", "secret_key": "s", "bucket": "recordings"}
+    app = Flask("host")
+    calls = InMemoryCallRepository(CALLS)
+    register(app, lambda: {"minio": storage}, calls, require_admin=lambda view: view, offload="/_recordings/")
+
+    for data in (b"abc", b"abcdef"):
+        with hold_in_memory(app, InMemorySource({KEY: data}, "storage")) as held:
+            reply = app.test_client().get(LINK, headers={"Range": "bytes=-2"})
+        assert reply.headers["X-Storage-Range"] == f"bytes={len(data) - 2}-{len(data) - 1}"
+        assert len(held.heard(signals.RecordingHandedOver)) == 1
+
+
+def test_sources_with_one_name_are_refused_with_the_remedy(app: Flask) -> None:
+    twins = InMemorySource(), InMemorySource({KEY: DATA})
+
+    with pytest.raises(ValueError, match=r"'memory'.*InMemorySource.name="), hold_in_memory(app, *twins):
+        pass
 
 
 def test_each_registration_is_held_by_its_name(app: Flask, recordings_in_memory: HoldInMemory) -> None:
