@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeVar
@@ -62,8 +63,9 @@ class InMemorySource:
         name: what logs and signals call it; no other source of the app has it.
         media_type: the Content-Type of all of them; None leaves it to the ending of the key.
         is_down: whether it can't be reached: transfers in progress break, and none begins.
-        breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break.
-        failure: what an opening that fails raises.
+        breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break. Where
+            it is down, there is no opening.
+        failure: what an opening that fails raises a copy of.
         bodies: every body that was opened, in order.
     """
 
@@ -82,7 +84,7 @@ class InMemorySource:
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
         if self.is_down:
-            raise self.failure
+            raise copy(self.failure)
         if key not in self.recordings:
             raise RecordingMissing("there is no such recording in memory")
         data = self.recordings[key]
@@ -90,9 +92,9 @@ class InMemorySource:
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
-        breaks_after = self.breaks.pop(0) if self.breaks else None
+        breaks_after = self.breaks.pop(0) if self.breaks and not self.is_down else None
         if breaks_after == 0:
-            raise self.failure
+            raise copy(self.failure)
         info, data = self.describe(key), self.recordings[key]
         if unless_etag is not None and unless_etag == info.etag:
             raise NotModified(info)

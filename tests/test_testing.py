@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from cxb_recordings import InMemoryCallRepository, register, signals
-from cxb_recordings.errors import StreamBroken
+from cxb_recordings.errors import SourceUnavailable, StreamBroken
 from cxb_recordings.pytest_plugin import HoldInMemory
 from cxb_recordings.testing import InMemorySource, hold_in_memory
 
@@ -121,6 +121,31 @@ def test_sources_with_one_name_are_refused_with_the_remedy(app: Flask) -> None:
 
     with pytest.raises(ValueError, match=r"'memory'.*InMemorySource.name="), hold_in_memory(app, *twins):
         pass
+
+
+def test_each_opening_that_fails_raises_an_error_of_its_own() -> None:
+    source = InMemorySource({KEY: DATA}, breaks=[0, 0])
+    source.failure = SourceUnavailable("busy", status=503)
+    errors = []
+    for is_down in (False, True, False, True):
+        source.is_down = is_down
+        with pytest.raises(SourceUnavailable) as caught:
+            source.open(KEY)
+        errors.append(caught.value)
+
+    assert len({id(error) for error in [*errors, source.failure]}) == 5
+    assert {(error.reason, error.responded, error.status) for error in errors} == {("busy", True, 503)}
+    assert source.failure.__traceback__ is None
+
+
+def test_a_source_that_is_down_uses_up_no_break() -> None:
+    source = InMemorySource({KEY: DATA}, is_down=True, breaks=[50_000])
+    with pytest.raises(SourceUnavailable):
+        source.open(KEY)
+
+    source.is_down = False
+
+    assert source.open(KEY).body.read(len(DATA)) == DATA[:50_000]
 
 
 def test_each_registration_is_held_by_its_name(app: Flask, recordings_in_memory: HoldInMemory) -> None:
