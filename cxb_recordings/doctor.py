@@ -152,7 +152,6 @@ def _check_bucket(probe: StorageProbe, reply: StoreReply, storage: StorageSettin
         if reply.code != "RequestTimeTooSkewed":
             yield from _check_refusal(probe, seen)
     elif reply.status == 404:
-        yield Finding("ok", "storage bucket", f"{storage.bucket} is there, and the key is accepted")
         yield from _check_reading(probe, storage)
     elif reply.code not in _REGION_CODES and reply.status != 301:
         remedy = "ask whoever runs the store: a key that can't exist should give 404"
@@ -166,6 +165,9 @@ def _check_refusal(probe: StorageProbe, seen: str) -> Iterator[Finding]:
     except SourceUnavailable as exc:
         yield unreachable("storage endpoint", "the store", exc)
         return
+    if listing.status == 200 and listing.keys is None:
+        yield _no_store()
+        return
     if listing.status == 200:
         remedy = "allow s3:GetObject on the whole bucket"
         yield Finding("failure", "storage credentials", f"{seen}: the key may list, and not read", remedy)
@@ -178,9 +180,19 @@ def _check_refusal(probe: StorageProbe, seen: str) -> Iterator[Finding]:
     )
 
 
+def _no_store() -> Finding:
+    seen = "status 200 for a listing, with a document that is none (no ListBucketResult)"
+    remedy = "look whether minio.endpoint leads to the store: something else answers there, such as a login page"
+    return Finding("failure", "storage bucket", seen, remedy)
+
+
 def _check_reading(probe: StorageProbe, storage: StorageSettings) -> Iterator[Finding]:
     try:
         listing = probe.list_some()
+        if listing.status == 200 and listing.keys is None:
+            yield _no_store()
+            return
+        yield Finding("ok", "storage bucket", f"{storage.bucket} is there, and the key is accepted")
         if listing.status != 200:
             seen = f"a listing gives status {listing.status} {listing.code}".rstrip()
             yield Finding("ok", "storage permission", f"{seen}, but a missing key 404: absence is told")

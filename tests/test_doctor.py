@@ -182,6 +182,38 @@ def test_what_answers_200_to_everything_is_no_store() -> None:
     assert report.first["seen"] == "status 200 for a key that can't exist"
 
 
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<!DOCTYPE html><p>log in",
+        "<html><body/></html>",
+        "",
+        *(f'<?xml version="1.0" encoding="{odd}"?><ListBucketResult/>' for odd in ("utf-7", "nonsense", "hex", "idna")),
+        f'<!DOCTYPE a [<!ENTITY x "{"y" * 20_000}">]><ListBucketResult>{"&x;" * 10_000}</ListBucketResult>',
+    ],
+    ids=["HTML", "XHTML", "nothing", "utf-7", "nonsense", "hex", "idna", "entities"],
+)
+def test_what_answers_a_listing_with_another_document_is_no_store(status: int, document: str) -> None:
+    with store(status, error("NoSuchKey"), {"list-type=2": (200, document)}) as minio:
+        report = doctor({"minio": minio})
+
+    assert (report.exit_code, report.first["check"]) == (1, "storage bucket")
+    assert report.first["seen"] == "status 200 for a listing, with a document that is none (no ListBucketResult)"
+    assert "minio.endpoint" in report.first["remedy"]
+    for claim in ("is empty", "may list", "recordings is there"):
+        assert claim not in report.output
+
+
+def test_a_listing_without_a_recording_is_an_empty_bucket() -> None:
+    listing = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></ListBucketResult>'
+    with store(404, error("NoSuchKey"), {"list-type=2": (200, listing)}) as minio:
+        report = doctor({"minio": minio, "cxbcore_fleet": []})
+
+    assert report.of("storage range")["seen"] == "recordings is empty: no range could be read"
+    assert report.of("storage bucket")["status"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("reply", "check"), [((200, "RIFF"), "storage range"), ((403, error("AccessDenied")), "storage credentials")]
 )

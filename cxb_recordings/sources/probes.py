@@ -30,14 +30,14 @@ class StoreReply:
         code: S3's word for an error, such as ``NoSuchBucket``; empty where there is none.
         region: the region that the store names; None where it names none.
         date: the store's clock, whole seconds; None where it does not tell.
-        keys: of a listing, those of objects that are not empty.
+        keys: of a listing, those of objects that are not empty; None where the body is no listing.
     """
 
     status: int
     code: str
     region: str | None
     date: datetime | None
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
 
 
 class StorageProbe:
@@ -77,16 +77,18 @@ class StorageProbe:
             or (error_word("Region", document) if is_refused else "")
             or None,
             date=parse_http_date(response.headers.get("date")),
-            keys=() if is_refused else tuple(_listed(document)),
+            keys=None if is_refused else _listed(document),
         )
 
 
-def _listed(listing: bytes) -> Iterator[str]:
-    """The keys of the objects that are not empty in a listing with ``encoding-type=url``; none in other documents."""
-    with suppress(ElementTree.ParseError):
-        for item in ElementTree.fromstring(listing).iterfind("{*}Contents"):  # noqa: S314 - see SHORT_DOCUMENT
-            if item.findtext("{*}Size") != "0":
-                yield unquote_plus(item.findtext("{*}Key", ""))
+def _listed(document: bytes) -> tuple[str, ...] | None:
+    """The keys of the objects that are not empty in a listing with ``encoding-type=url``; None of other documents."""
+    with suppress(ElementTree.ParseError, ValueError, LookupError):  # the last two: encodings that expat does not have
+        listing = ElementTree.fromstring(document)  # noqa: S314 - expat itself limits what entities may expand to
+        if listing.tag.rpartition("}")[2] == "ListBucketResult":
+            objects = [item for item in listing.iterfind("{*}Contents") if item.findtext("{*}Size") != "0"]
+            return tuple(unquote_plus(item.findtext("{*}Key", "")) for item in objects)
+    return None
 
 
 def fleet_hosts(
