@@ -91,7 +91,7 @@ class Playback:
 class RecordingService:
     """What ``register`` returns: finds recordings, and builds the links to them.
 
-    Thread-safe. Clients and sessions are made once for each process (a fork makes its own).
+    Thread-safe. Pools of connections are made once for each process (a fork makes its own).
 
     Attributes:
         options: how it behaves.

@@ -104,8 +104,9 @@ MAX_KEY_BYTES = 1024  # Amazon S3's limit on an object key, in UTF-8 bytes
 def key_is_askable(key: str) -> bool:
     """Whether any source may be asked for `key` at all.
 
-    A ``.`` or ``..`` segment would change the path that is asked for (boto3 sends ``/bucket/../other/x`` as it
-    stands), a control character or a lone surrogate can't be sent, and no store has longer keys.
+    A ``.`` or ``..`` segment would change the path that is asked for (measured: storage is sent ``/bucket/../other/x``
+    as it stands, and for a fleet host requests makes ``/other/x`` of ``/recordings/../other/x``), a control character
+    or a lone surrogate can't be sent, and no store has longer keys.
     """
     if not key or (not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key)):
         return False

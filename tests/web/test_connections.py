@@ -1,4 +1,4 @@
-"""How sources are reached: TLS, timeouts, a deaf environment, one client for each settings, none across a fork."""
+"""How sources are reached: TLS, timeouts, a deaf environment, one pool for each settings, none across a fork."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_the_environment_changes_nothing(upstream: Upstream, monkeypatch: pytest
         assert sent.headers["X-Amz-Security-Token"] is None
 
 
-def test_one_client_is_made_for_each_distinct_settings(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_pool_is_made_for_each_distinct_settings(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream.store(DATA)
     made: list[str] = []
     for name in ("ObjectStorage", "make_session"):
@@ -166,7 +166,7 @@ def test_one_client_is_made_for_each_distinct_settings(upstream: Upstream, monke
     live: Any = upstream.provider()
     site = Site(lambda: live)
     paths = [site.path()] * 8
-    with ThreadPoolExecutor(8) as threads:  # all at once, before there is any client
+    with ThreadPoolExecutor(8) as threads:  # all at once, before there is any pool
         bodies = list(threads.map(lambda path: site.app.test_client().get(path).data, paths))
 
     assert bodies == [DATA] * 8
