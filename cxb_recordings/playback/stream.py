@@ -191,8 +191,8 @@ class RecordingStream:
         chunk = self._body.read(size)
         if not chunk and remaining is not None:
             raise SourceUnavailable(f"ended {remaining} bytes early")
-        if len(chunk) == self._size < self._limits.max_chunk_size:
-            self._size = min(self._size * 2, self._limits.max_chunk_size)
+        if len(chunk) == self._size:  # there is more than was asked for: bigger chunks carry it cheaper
+            self._size = self._limits.max_chunk_size
         return chunk
 
     def _now(self) -> float:
