@@ -17,9 +17,14 @@ from .stores import BUCKET, Store
 
 WORKERS = 2
 _OFFLOAD = """
-location = /_protected/ { internal; set $url $upstream_http_x_storage_url; set $part $upstream_http_x_storage_range;
-  proxy_pass $url; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Range $part;
-  proxy_set_header Authorization ""; proxy_max_temp_file_size 0; %s }
+location = /_protected/ { internal; set $target $signed_target; set $part $upstream_http_x_storage_range;
+  proxy_pass http://store$target; proxy_http_version 1.1; proxy_pass_request_headers off; proxy_set_header Range $part;
+  proxy_set_header Host %s; proxy_set_header Connection ""; proxy_max_temp_file_size 0; %s }
+"""
+# Connections to the store are kept, as an `upstream` of the endpoint's name does where the endpoint has no port.
+_SIGNED = r"""
+map $upstream_http_x_storage_url $signed_target { "~^http://[^/]+(.*)$" $1; }
+upstream store { server %s; keepalive 32; }
 """
 _LARGE_BUFFERS = "proxy_buffers 8 64k; proxy_buffer_size 64k;"
 _S3_PROXY = """
@@ -59,8 +64,9 @@ def offload(store: Store, directory: Path, name: str = "offload", buffers: str =
     """The library behind an nginx that fetches the bytes; both count."""
     host = gunicorn(name, store, directory)
     body = 'location /play/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }'
-    upstream = f"upstream app {{ server {host.origin.removeprefix('http://')}; keepalive 32; }}"
-    server = start_nginx(directory / name, body + _OFFLOAD % buffers, f"access_log off; {upstream}")
+    app, target = host.origin.removeprefix("http://"), store.origin.removeprefix("http://")
+    upstreams = f"upstream app {{ server {app}; keepalive 32; }} {_SIGNED % target}"
+    server = start_nginx(directory / name, body + _OFFLOAD % (target, buffers), f"access_log off; {upstreams}")
     server.companions.append(host)
     return server
 

@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import quote
 
 from flask import Response, current_app, g, request
@@ -161,6 +162,7 @@ def busy(detail: str, *, public: bool, step: str | None = None) -> Response:
     return response
 
 
+@lru_cache(maxsize=1024)  # a listener who seeks asks for one key again and again
 def content_disposition(key: str, *, attachment: bool) -> str:
     """``inline`` or ``attachment`` with the key's last segment as file name (RFC 6266, RFC 8187).
 
