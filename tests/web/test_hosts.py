@@ -31,7 +31,7 @@ from cxb_recordings.testing import InMemoryRecordings, InMemorySource
 from .site import PREFIXES, Route, admin_headers, host_app
 
 KEY = "2026/05/s-1.wav"
-DATA = bytes(range(256)) * 400
+DATA = bytes(range(256)) * 4000
 CALL = {"session_id": "s-1", "recording_key": KEY, "recording_access_token": "token"}
 LINK = f"{PREFIXES['public']}/token"
 RANGE = {"Range": "bytes=5-9"}
@@ -212,7 +212,7 @@ def test_json_handlers_of_the_host_get_none_of_the_librarys_answers(app: Flask, 
     client = app.test_client()
 
     assert_plays(client)
-    assert client.get(LINK, headers={"Range": "bytes=999999-"}).content_type == "application/problem+json"
+    assert client.get(LINK, headers={"Range": "bytes=99999999-"}).content_type == "application/problem+json"
     assert client.get(LINK, headers={"If-Match": '"x"'}).content_type == "application/problem+json"
     assert client.get(f"{PREFIXES['admin']}/s-1").content_type == "application/problem+json"
     held.source.is_down = True
