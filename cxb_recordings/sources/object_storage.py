@@ -108,7 +108,7 @@ class ObjectStorage:
             The response, whatever its status; its body is open.
 
         Raises:
-            SourceUnavailable: there was no response.
+            SourceUnavailable: there was no response, or an interim one only.
         """
         path = f"/{self._bucket}/{quote(key, safe='/~')}" if key else f"/{self._bucket}"
         try:

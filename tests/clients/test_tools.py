@@ -39,6 +39,7 @@ def test_aria2_puts_the_file_together_from_eight_connections(
         "-s8",
         "-k1M",
         "--max-tries=1",
+        "--max-download-limit=8M",  # else the first connection may have all of it before another one is answered
         checksum,
         "-d",
         str(tmp_path),
@@ -49,7 +50,7 @@ def test_aria2_puts_the_file_together_from_eight_connections(
 
     assert (tmp_path / "call.wav").read_bytes() == site.recordings["wav"]
     seen = site.requests(f"{PUBLIC}/{source}.wav")[before:]
-    assert [entry for entry in seen if entry["status"] == 206]  # how many, aria2 decides by its speed
+    assert len([entry for entry in seen if entry["status"] == 206]) > 1  # how many, aria2 decides by its speed
 
 
 @from_each_source
