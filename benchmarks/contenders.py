@@ -125,6 +125,7 @@ def _host(name: str) -> Callable[[Store, Path], Server]:
 OURS: dict[str, Callable[[Store, Path], Server]] = {
     "nginx": nginx,
     "library": _host("library"),
+    "library_anew": _host("library_anew"),
     "offload": offload,
     "offload_anew": lambda store, directory: offload(store, directory, "offload_anew"),
     "bare": _host("bare"),

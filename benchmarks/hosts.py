@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count, repeat
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from botocore.config import Config
 from flask import Flask, Response
 from flask_jwt_extended import JWTManager
 
-from cxb_recordings import hand_over, register
+from cxb_recordings import register
 
 from .stores import BUCKET, SIZES
 
@@ -23,10 +24,22 @@ from .stores import BUCKET, SIZES
 class _Calls:
     """Every token is its own key: what a repository costs is not measured."""
 
+    def __init__(self, folders: Iterator[str]) -> None:
+        self._folders = folders
+
     def find_by_session_id(self, session_id: str) -> dict[str, Any]:
-        return {"session_id": session_id, "recording_key": f"{session_id}.wav"}
+        return {"session_id": session_id, "recording_key": f"{next(self._folders)}{session_id}.wav"}
 
     find_by_access_token = find_by_session_id
+
+
+def _same_again() -> _Calls:
+    return _Calls(repeat(""))
+
+
+def _new_each_time() -> _Calls:
+    """The store has every recording in every numbered folder."""
+    return _Calls(map("{}/".format, count()))
 
 
 def _client() -> Any:
@@ -37,7 +50,7 @@ def _client() -> Any:
     )
 
 
-def _library(**options: Any) -> Flask:
+def _library(calls: _Calls, **options: Any) -> Flask:
     app = Flask(__name__)
     app.config["JWT_SECRET_KEY"] = "for measurements only, thirty-two bytes and more"
     JWTManager(app)
@@ -47,29 +60,33 @@ def _library(**options: Any) -> Flask:
         "secret_key": os.environ["AWS_SECRET_ACCESS_KEY"],
         "bucket": BUCKET,
     }
-    register(app, lambda: {"minio": minio}, _Calls(), public_url_prefix="/play", **options).warm_up()
+    register(app, lambda: {"minio": minio}, calls, public_url_prefix="/play", **options).warm_up()
     return app
 
 
 def library() -> Flask:
     """The library, with its defaults."""
-    return _library()
+    return _library(_same_again())
+
+
+def library_anew() -> Flask:
+    """The same for recordings that nobody asked for before: each request is signed."""
+    return _library(_new_each_time())
 
 
 def fixed_chunks() -> Flask:
     """The library with chunks of 8 KB throughout."""
-    return _library(max_chunk_size=8192)
+    return _library(_same_again(), max_chunk_size=8192)
 
 
 def offload() -> Flask:
     """The library that lets nginx fetch the bytes."""
-    return _library(offload="/_protected/")
+    return _library(_same_again(), offload="/_protected/")
 
 
 def offload_anew() -> Flask:
-    """The same for recordings that nobody asked for lately: storage is asked for each."""
-    hand_over.REMEMBERED_SECONDS = -1
-    return offload()
+    """The same for recordings that nobody asked for before: storage is asked for each."""
+    return _library(_new_each_time(), offload="/_protected/")
 
 
 def naive() -> Flask:

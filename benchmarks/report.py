@@ -13,6 +13,7 @@ CONTENDERS = {
     "offload": "cxb_recordings, `offload`",
     "offload_anew": "cxb_recordings, `offload`, each recording for the first time",
     "library": "cxb_recordings",
+    "library_anew": "cxb_recordings, each recording for the first time",
     "bare": "bare route, cached boto3 client",
     "naive": "naive route",
     "memory": "a route that answers from memory",
@@ -129,7 +130,7 @@ def plot(medians: Medians) -> str:
         parts.append(f'<text x="{x}" y="20" font-weight="bold">{title}</text>')
         for number, name in enumerate(shown):
             y, value = 34 + number * 26, medians[name][key]
-            width, color = value * 170 / widest, "#dd7733" if name in ("library", "offload") else "#4477aa"
+            width, color = value * 170 / widest, "#dd7733" if name.startswith(("library", "offload")) else "#4477aa"
             parts.append(f'<rect x="{x}" y="{y}" width="{width:.0f}" height="18" fill="{color}"/>')
             parts.append(f'<text x="{x + 6 + width:.0f}" y="{y + 13}">{COLUMNS[key][1].format(value)}</text>')
     height = 44 + len(shown) * 26

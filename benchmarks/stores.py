@@ -47,11 +47,14 @@ def make_files(directory: Path) -> Path:
 
 
 def start_stand_in(stack: ExitStack, directory: Path, files: Path, *, is_slow: bool = False) -> Store:
-    """Nginx as the store, so that the store is not what is measured; a slow one gives 4 MB a second."""
+    """Nginx as the store, so that the store is not what is measured; a slow one gives 4 MB a second.
+
+    It has each recording in every numbered folder as well.
+    """
     log = directory / "requests.log"
     rate = f"limit_rate {SLOW_BYTES_PER_SECOND};" if is_slow else ""
     counted = f"log_format connection $connection; access_log {log} connection;"
-    server = start_nginx(directory, f"root {files}; {rate}", counted)
+    server = start_nginx(directory, f"root {files}; {rate} rewrite ^/{BUCKET}/[0-9]+/(.*)$ /{BUCKET}/$1;", counted)
     stack.callback(server.stop)
     return Store("nginx serving files", server.origin, log=log)
 

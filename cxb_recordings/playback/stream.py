@@ -191,7 +191,9 @@ class RecordingStream:
         chunk = self._body.read(size)
         if not chunk and remaining is not None:
             raise SourceUnavailable(f"ended {remaining} bytes early")
-        if len(chunk) == self._size:  # there is more than was asked for: bigger chunks carry it cheaper
+        # Most of what was asked for is there: bigger chunks carry it cheaper. Not all of it, since a first read comes
+        # from a buffer that a reply's head has begun to fill.
+        if 2 * len(chunk) > self._size:
             self._size = self._limits.max_chunk_size
         return chunk
 

@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ from .reply import UpstreamBody, believe, refuse, require_final, why, word
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
 SHORT_DOCUMENT = 65536  # bytes: an error, or a listing of a few keys
+SIGNED_SECONDS = 60  # for which a signature is used again; stores take it for 15 minutes
 DOCUMENT_SECONDS = 2.0  # after which no read begins: the status is known, and a listener waits
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "cxb_recordings"}
@@ -56,6 +58,8 @@ class ObjectStorage:
         self._origin = storage.endpoint_url
         self._bucket = storage.bucket
         self._signer = S3SigV4Auth(Credentials(storage.access_key, storage.secret_key), "s3", storage.region)
+        # A listener who seeks asks for one recording again and again.
+        self._signed_headers = lru_cache(maxsize=1024)(self._sign)
         self._timeout = Timeout(connect=connect_timeout, read=read_timeout)
         self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH  # what requests trusts, and so the fleet's sessions
         self._pool: HTTPConnectionPool | None = None
@@ -133,18 +137,23 @@ class ObjectStorage:
         return document
 
     def _send(self, method: str, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        signed = AWSRequest(method, self._origin + target)
-        self._signer.add_auth(signed)
+        signed = self._signed_headers(method, target, time.time() // SIGNED_SECONDS)
         pool = self._pool = self._pool or self._make_pool()
         return pool.urlopen(
             method,
             target,
-            headers={**_HEADERS, **headers, **dict(signed.headers.items())},
+            headers={**headers, **signed},
             retries=False,  # another try is the stream's decision, and a redirect is no answer
             redirect=False,
             preload_content=False,
             decode_content=False,
         )
+
+    def _sign(self, method: str, target: str, _period: float) -> dict[str, str]:
+        """The headers of a request that are the same for all its ranges; cached for a period."""
+        signed = AWSRequest(method, self._origin + target)
+        self._signer.add_auth(signed)
+        return {**_HEADERS, **dict(signed.headers.items())}
 
     def _make_pool(self) -> HTTPConnectionPool:
         options: dict[str, Any] = {}

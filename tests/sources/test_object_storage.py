@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import urllib3
+from botocore.awsrequest import AWSRequest
 
 from cxb_recordings import generate_signed_url
 from cxb_recordings.errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.settings import read_settings
+from cxb_recordings.sources import object_storage
 from cxb_recordings.sources.object_storage import ObjectStorage
+from tests.fakes import FakeTime
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
 
@@ -156,6 +160,31 @@ def test_nothing_in_the_environment_adds_to_a_request() -> None:
     assert "/us-east-1/s3/aws4_request" in head
     for word in ("stranger", "nowhere", "checksum", "security-token", "sigv4a"):
         assert word not in head.lower()
+
+
+def test_a_signature_serves_every_range_of_a_recording_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, signed = FakeTime(), []
+    monkeypatch.setattr(object_storage, "time", SimpleNamespace(time=now.clock, monotonic=now.clock))
+    with ScriptedServer([reply(200, DATA)] * 4) as server:
+        source = scripted(server)
+        sign = source._signer.add_auth
+
+        def count(request: AWSRequest) -> None:
+            signed.append(urlsplit(request.url).path)
+            sign(request)
+
+        monkeypatch.setattr(source._signer, "add_auth", count)
+        assert read(source.open("k")) == DATA
+        assert read(source.open("k", RangeRequest(0, None))) == DATA
+        assert read(source.open("other")) == DATA
+        now.sleep(object_storage.SIGNED_SECONDS)
+        assert read(source.open("k")) == DATA
+
+        assert signed == ["/recordings/k", "/recordings/other", "/recordings/k"]
+        first, second = ([line for line in head.splitlines() if "X-Amz" in line] for head in server.heads[:2])
+        assert first == second
+        assert "Range: bytes=0-" in server.heads[1]
+        assert "Range:" not in server.heads[2]
 
 
 def test_a_kept_alive_connection_that_storage_has_closed_is_replaced_once() -> None:
