@@ -105,6 +105,7 @@ class FaultyOrigin:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", free_port()))  # by number: only such a binding outlives shutdown()
+                listener.listen()  # two may be bound to one port until one of them listens
             except OSError:  # somebody was quicker
                 listener.close()
             else:
