@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import subprocess
 import traceback
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,9 +22,10 @@ from cxb_recordings import (
     register,
 )
 from cxb_recordings.settings import read_settings
-from tests.servers import find_program, free_port, stop, wait_until
+from tests.servers import free_port, wait_until
 from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.gunicorn import GunicornFactory
+from tests.servers.nginx import NginxFactory
 
 from .doors import ACCESS_KEY, DATA, FLEET_SECRET, KEY, SECRET_KEY, TOKEN, assert_no_secret
 
@@ -120,32 +120,15 @@ def test_gunicorns_access_log_without_the_path_holds_no_token(gunicorn: Gunicorn
     assert_no_secret(server.log.read_text())
 
 
-def test_nginxs_access_log_without_the_path_holds_no_token(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    program = find_program(request, "nginx", "nginx-light")
+def test_nginxs_access_log_without_the_path_holds_no_token(nginx: NginxFactory) -> None:
     log_format = re.search(r"```nginx\n(log_format.*?)```", SECURITY_PAGE, re.DOTALL)
     assert log_format is not None
     port = free_port()
-    temporary = "".join(
-        f"{name}_temp_path {tmp_path}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (tmp_path / "logs").mkdir()
-    server = f"listen 127.0.0.1:{port}; location /api/ {{ access_log logs/recordings.log recordings; return 404; }}"
-    (tmp_path / "nginx.conf").write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
-        f"http {{ {temporary}\n{log_format[1]}\nserver {{ {server} }} }}"
-    )
-    process = subprocess.Popen([program, "-p", str(tmp_path), "-c", "nginx.conf", "-e", str(tmp_path / "error.log")])
-    try:
-        log = tmp_path / "logs/recordings.log"
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/api/v1/public/recordings/{TOKEN}"), "nginx")
-        wait_until(lambda: log.exists() and "GET 404" in log.read_text(), "nginx's access log")
-        assert_no_secret(log.read_text())
-    finally:
-        stop(process)
+    location = "location /api/ { access_log logs/recordings.log recordings; return 404; }"
+    server = nginx(f"{log_format[1]}\nserver {{ listen 127.0.0.1:{port}; {location} }}", port)
 
+    assert requests.get(f"http://127.0.0.1:{port}/api/v1/public/recordings/{TOKEN}", timeout=10).status_code == 404
 
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).status_code == 404
-    except requests.ConnectionError:
-        return False
+    log = server.directory / "logs/recordings.log"
+    wait_until(lambda: "GET 404" in log.read_text(), "nginx's access log")
+    assert_no_secret(log.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from . import accepts_connections, find_program, stop, tail, wait_until
+from . import accepts_connections, find_program, tail, wait_until
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
@@ -65,9 +66,10 @@ def nginx(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NginxFacto
 
     yield start
     for server in servers:
-        # SIGTERM ends the workers too, at once; they notice a killed master as well.
+        # SIGTERM ends the workers too; a killed master would leave them behind.
         server.process.terminate()
         try:
             server.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            stop(server.process)
+            os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait(timeout=10)
