@@ -53,6 +53,12 @@ def _above(other: str) -> Callable[[Medians], float]:
 # What is to be reached: a name, the figure, whether it may be at most or must be at least the bound.
 TARGETS: list[Target] = [
     ("1 MB requests/s, against nginx", _ratio("library", "nginx", "1mb_requests_per_s"), "≥", 0.45),
+    (
+        "the same, each recording for the first time",
+        _ratio("library_anew", "nginx", "1mb_requests_per_s"),
+        "≥",
+        0.45,
+    ),
     ("1 MB CPU, against nginx", _ratio("library", "nginx", "1mb_cpu_ms"), "≤", 3.5),
     ("1 MB requests/s, against the naive route", _ratio("library", "naive", "1mb_requests_per_s"), "≥", 4.5),
     ("200 MB CPU/GB, against nginx", _ratio("library", "nginx", "200mb_cpu_s_per_gb"), "≤", 1.6),
