@@ -10,22 +10,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from . import links, storage_urls
-from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable, TooManyStreams
-from .hand_over import URL_SECONDS, HandOver, StoredRecordings
-from .playback.byte_range import RangeRequest
-from .playback.conditions import Decision, PlaybackRequest, negotiate
-from .playback.opening import Opening, open_from
-from .playback.source import ContentInfo, RecordingSource, key_is_askable
-from .playback.stream import RecordingStream, SourceFailed, StreamEvent, StreamLimits, StreamResumed
+from .errors import RecordingMissing, TooManyStreams
+from .hand_over import URL_SECONDS, StoredRecordings
+from .playback.conditions import PlaybackRequest
+from .playback.source import RecordingSource, key_is_askable
+from .playback.stream import StreamLimits
 from .reports import Reports
-from .settings import SettingsReader, StorageSettings, SystemSettings
-from .signals import Listener, RecordingServed
+from .search import Playback, Search
+from .settings import SettingsReader, SystemSettings
+from .signals import Listener
 from .sources.availability import Availability
-from .sources.object_storage import ObjectStorage
 from .sources.presigning import presign_get_object
 from .sources.upstreams import Upstreams
 
@@ -67,25 +64,6 @@ class Options:
     def stream_limits(self) -> StreamLimits:
         """Those of them that are a stream's."""
         return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)
-
-
-@dataclass(frozen=True, slots=True)
-class Playback:
-    """The answer to a playback request.
-
-    Attributes:
-        decision: status and span.
-        info: what is known of the whole recording.
-        stream: the body, for a GET that is answered 200 or 206; whoever gets it closes it.
-        source: the name of the source that has the recording.
-        hand_over: instead of the stream, where nginx fetches the body.
-    """
-
-    decision: Decision
-    info: ContentInfo
-    stream: RecordingStream | None
-    source: str
-    hand_over: HandOver | None = None
 
 
 class RecordingService:
@@ -176,117 +154,41 @@ class RecordingService:
         if not key_is_askable(key):
             self.reports.recording_not_found("key", listener)
             raise RecordingMissing("the key can't be asked of any source")
-        # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
-        hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
-        started = self._clock()
-        search = _Search(key, request, listener, started, started + self.options.search_timeout, hands_over)
         if request.head or self._slots is None:
-            return self._search(search)
+            return self._search(key, request, listener, may_hand_over=may_hand_over)
         if not self._slots.acquire(blocking=False):
             raise TooManyStreams(f"{self.options.max_streams} streams are in progress")
         playback = None
         try:
-            playback = self._search(search)
+            playback = self._search(key, request, listener, may_hand_over=may_hand_over)
         finally:
             if playback is None or playback.stream is None:
                 self._slots.release()
         return playback
 
-    def _search(self, search: _Search) -> Playback:
+    def _search(self, key: str, request: PlaybackRequest, listener: Listener, *, may_hand_over: bool) -> Playback:
         settings = self.settings()
-        sources = self.sources(settings)
-        absent: set[str] = set()
-        failed = False
-        # One that broke between its headers and its first byte gets a second chance, after all the others.
-        again: list[RecordingSource] = []
-        for source in chain(self._availability.in_order(sources), again):
-            try:
-                if self._clock() >= search.deadline:
-                    raise SourceUnavailable("not asked: the search has taken too long")
-                if search.hands_over and settings.storage is not None and source.name == ObjectStorage.name:
-                    return self._hand_over(source, settings.storage, search)
-                opening = open_from(source, search.key, search.request)
-                candidates = [other for other in sources if other.name not in absent]
-                try:
-                    stream = self._start(search, opening, candidates)
-                except SourceUnavailable:
-                    if source not in again:
-                        again.append(source)
-                    raise
-                return Playback(opening.decision, opening.info, stream, source.name)
-            except SourceUnavailable as exc:
-                failed = True
-                self.reports.source_skipped(source, exc.reason, search.listener, failed=True)
-            except RecordingMissing as exc:
-                absent.add(source.name)
-                self.reports.source_skipped(source, str(exc), search.listener, failed=False)
-        self.reports.recording_not_found("sources", search.listener, outage=failed)
-        if failed:
-            raise RecordingUnreachable("no source has the recording, and at least one of them failed")
-        raise RecordingMissing("no source has the recording")
-
-    def _hand_over(self, source: RecordingSource, storage: StorageSettings, search: _Search) -> Playback:
-        """Decide, and let nginx fetch what storage has: a second upstream request, unless storage was asked lately."""
-        found = self._stored.find(source, storage, search.key)
-        decision = negotiate(search.request, found.info)
-        if decision.status not in (200, 206):
-            return Playback(decision, found.info, None, source.name)
-        range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
-        self.reports.recording_handed_over(source.name, decision.status, search.listener)
-        return Playback(decision, found.info, None, source.name, HandOver(found.signed_url, range_header))
-
-    def _start(self, search: _Search, opening: Opening, candidates: list[RecordingSource]) -> RecordingStream | None:
-        """The stream of an opened recording, with its first byte at hand; None where no body is due."""
-        opened, status = opening.opened, opening.decision.status
-        if opened is None:
-            return None
-        is_out, first_byte = False, 0.0
-
-        def report(event: StreamEvent) -> None:
-            if is_out:  # before, it is the search's failure, and another source is asked
-                self._stream_event(event, opening.decision, first_byte, search)
-
-        stream = RecordingStream(
-            opened,
-            opening.decision.span,
-            search.key,
-            candidates,
+        # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
+        hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
+        return Search(
+            key,
+            request,
+            listener,
+            self.sources(settings),
             self._availability.in_order,
+            settings.storage if hands_over else None,
+            self._stored,
             self._stream_limits,
-            report=report,
-            clock=self._clock,
-            sleep=self.sleep,
-        )
-        try:
-            stream.start(search.deadline)
-        except BaseException:
-            stream.close()
-            raise
-        is_out, first_byte = True, self._clock() - search.started
-        self.reports.recording_started(opened.source.name, status, search.listener)
-        return stream
+            self.options.search_timeout,
+            self.reports,
+            self._stream_ended,
+            self._clock,
+            self.sleep,
+        ).run()
 
-    def _stream_event(self, event: StreamEvent, decision: Decision, first_byte: float, search: _Search) -> None:
-        if isinstance(event, SourceFailed):
-            self.reports.source_failed(event, search.listener)
-        elif isinstance(event, StreamResumed):
-            self.reports.stream_resumed(event, search.listener)
-        else:
-            if self._slots is not None:
-                self._slots.release()
-            served = RecordingServed(
-                search.listener,
-                event.source,
-                decision.status,
-                event.delivered,
-                event.complete,
-                event.error is not None,
-                event.resumes,
-                decision.span,
-                first_byte,
-                self._clock() - search.started,
-            )
-            self.reports.recording_served(served, event.error)
+    def _stream_ended(self) -> None:
+        if self._slots is not None:
+            self._slots.release()
 
     def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
         """See :func:`cxb_recordings.build_public_recording_url`; with this registration's own prefix."""
@@ -317,15 +219,3 @@ class RecordingService:
     def enrich_call_with_accessible_url(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """See :func:`cxb_recordings.enrich_call_with_accessible_url`; on live settings."""
         return storage_urls.enrich_call_with_accessible_url(call, self.settings())
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """What is looked for, by whom, since when and until when (on the service's clock)."""
-
-    key: str
-    request: PlaybackRequest
-    listener: Listener
-    started: float
-    deadline: float
-    hands_over: bool

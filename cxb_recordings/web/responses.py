@@ -19,7 +19,8 @@ from werkzeug.http import dump_options_header, http_date, quote_etag
 from ..errors import RecordingMissing, RecordingUnreachable, TooManyStreams
 from ..playback.conditions import PlaybackRequest
 from ..playback.source import ContentInfo
-from ..service import Playback, RecordingService
+from ..search import Playback
+from ..service import RecordingService
 from ..signals import Listener
 from .media_types import media_type
 from .offload import may_hand_over, redirect_to_storage
