@@ -1,95 +1,194 @@
-"""From a request to a key: how often the host's parts are asked, which tokens reach them, and which key a call has."""
+"""The two routes take any path below their prefix, and nothing ever redirects."""
 
 from __future__ import annotations
 
+import base64
 from typing import Any
+from urllib.parse import quote, quote_from_bytes, unquote
 
 import pytest
+from flask import Flask, url_for
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from cxb_recordings import InMemoryCallRepository, register
-from tests.servers.fleet_host import FleetHostFactory
+from cxb_recordings.testing import InMemorySource, hold_in_memory
+from tests.web.site import PREFIXES, admin_headers, host_app
 
-from .site import PREFIXES, Route, host_app
+DATA = b"0123456789"
+KEY = "calls/1.wav"
+TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
+SESSION_IDS = [
+    "s-1",
+    "a/b",
+    "/a",
+    "//a",
+    "a//b",
+    "a/",
+    "a//",
+    "/",
+    "//",
+    "///",
+    "/a/b/",
+    "1f2e@10.0.0.1:5060/udp",
+    base64.b64encode(b"\xff\xef\xbe?>").decode(),
+    "a\\b",
+    "a%2Fb",
+    "%",
+    "a?b#c",
+    "a;b=c",
+    "a b",
+    " ",
+    "ü/ß",
+    "a\nb",
+    "\n",
+    "a\x00b",
+    "x" * 5000,
+    "/".join("x" * 900),
+]
 
-KEY = "2024/05/s-1.wav"
-CALL = {"session_id": "s-1", "recording_key": KEY, "recording_access_token": "token-1"}
+
+def raw(client: FlaskClient, path: str, method: str = "GET", headers: Any = ()) -> TestResponse:
+    """Ask for a path as a server passes it on: decoded, and nothing of it made tidy."""
+    environ = EnvironBuilder(method=method, headers=dict(headers)).get_environ()
+    environ["PATH_INFO"] = unquote(path, "latin-1")
+    body, status, sent = run_wsgi_app(client.application, environ, buffered=True)
+    return client.response_wrapper(body, status, sent, request=None)  # type: ignore[arg-type]
 
 
-def test_the_settings_and_the_repository_are_asked_once_for_a_request(fleet_host: FleetHostFactory) -> None:
-    asked: list[str] = []
-    server = fleet_host({KEY: b"0123456789"})
+@pytest.fixture(params=[{}, {"strict_slashes": False}, {"merge_slashes": False}], ids=str)
+def app(request: pytest.FixtureRequest) -> Flask:
+    app = host_app()
+    for name, value in request.param.items():
+        setattr(app.url_map, name, value)
+    app.add_url_rule("/<path:page>/", "pages", lambda page: page)  # one of those that Werkzeug redirects to
+    calls = InMemoryCallRepository({"session_id": name, "recording_key": KEY} for name in SESSION_IDS)
+    calls.add({"session_id": "public", "recording_key": KEY, "recording_access_token": TOKEN})
+    register(app, dict, calls)
+    return app
 
-    def settings() -> dict[str, object]:
-        asked.append("settings")
-        return {"cxbcore_fleet": [server.url]}
 
-    class Calls(InMemoryCallRepository):
-        def find_by_access_token(self, token: str) -> Any:
-            asked.append("call")
-            return super().find_by_access_token(token)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_session_id_is_found_whatever_slashes_and_characters_it_has(app: Flask, method: str) -> None:
+    client, admin = app.test_client(), admin_headers(app)
+    with hold_in_memory(app, InMemorySource({KEY: DATA})):
+        for session_id in SESSION_IDS:
+            path = f"{PREFIXES['admin']}/{quote(session_id, safe='')}"
+            reply = raw(client, path, method, admin)
+
+            assert reply.status_code == 200, session_id
+            assert reply.data == (DATA if method == "GET" else b"")
+
+
+def test_url_for_gives_a_url_that_leads_back_to_the_session_id(app: Flask) -> None:
+    client, admin = app.test_client(), admin_headers(app)
+    with hold_in_memory(app, InMemorySource({KEY: DATA})):
+        for session_id in SESSION_IDS:
+            with app.test_request_context():
+                url = url_for("cxb_recordings_admin.recording", session_id=session_id)
+                assert url_for("cxb_recordings_public.recording", token=TOKEN) == f"{PREFIXES['public']}/{TOKEN}"
+            assert url.isascii()
+            assert "//" not in url
+            assert raw(client, url, "GET", admin).data == DATA, session_id
+
+
+NOT_FOUND = [
+    "/",
+    "//",
+    "///",
+    "/a",
+    "/a/b",
+    "/a//b",
+    "/a/b/c/d/e/",
+    f"//{TOKEN}",
+    f"/%2F{TOKEN}",
+    f"/{TOKEN}/",
+    f"/{TOKEN}//",
+    f"/{TOKEN}/a.wav",
+    f"/x/../{TOKEN}",
+    f"/{TOKEN}%00",
+    f"/{TOKEN}%0A",
+    f"/{TOKEN}%20",
+    "/.",
+    "/..",
+    "/%2e%2e/x",
+    "/%ff%fe",
+    "/%C3%28",
+    "/%ED%A0%80",
+    "/%00",
+    "/%0D%0AX-Evil:%201",
+    "/%E2%80%AE",
+    "/" + "x" * 60_000,
+    "/" + "x/" * 30_000,
+    "/" * 30_000,
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_every_path_below_the_public_prefix_without_a_recording_gets_the_one_404(app: Flask, method: str) -> None:
+    client = app.test_client()
+    one = raw(client, f"{PREFIXES['public']}/unknown", method)
+    assert one.status_code == 404
+    assert one.headers["Content-Type"] == "application/problem+json"
+
+    for path in NOT_FOUND:
+        reply = raw(client, PREFIXES["public"] + path, method)
+        assert (reply.status, list(reply.headers), reply.data) == (one.status, list(one.headers), one.data), path[:80]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_nothing_redirects_and_no_token_stands_in_a_header(app: Flask, method: str) -> None:
+    client, admin = app.test_client(), admin_headers(app)
+    allowed = (200, 404) if method in ("GET", "HEAD") else (200,) if method == "OPTIONS" else (405,)
+    with hold_in_memory(app, InMemorySource({KEY: DATA})):
+        for prefix in PREFIXES.values():
+            for path in [*NOT_FOUND, f"/{TOKEN}", "/s-1", "/s-1/", "//s-1"]:
+                reply = raw(client, prefix + path, method, admin)
+                assert reply.status_code in allowed, path[:80]
+                assert "Location" not in reply.headers
+                assert TOKEN not in str(reply.headers)
+
+
+@pytest.mark.parametrize("route", ["admin", "public"])
+def test_several_slashes_within_a_prefix_do_not_redirect_either(route: str) -> None:
+    app = host_app()
+    register(app, dict, InMemoryCallRepository())
+
+    for path in (PREFIXES[route].replace("/v1/", "//v1/"), PREFIXES[route].replace("/recordings", "///recordings")):
+        for rest in (TOKEN, f"/{TOKEN}", f"{TOKEN}/"):
+            reply = raw(app.test_client(), f"{path}/{rest}", "GET", admin_headers(app))
+            assert reply.status_code == 404
+            assert TOKEN not in str(reply.headers)
+
+
+def test_the_prefix_with_a_slash_names_no_call_and_asks_for_none() -> None:
+    class Asked(InMemoryCallRepository):
+        def find_by_session_id(self, session_id: str) -> Any:
+            raise AssertionError("asked for a call without an id")
 
     app = host_app()
-    register(app, settings, Calls([CALL, {"session_id": "s-2", "recording_access_token": "no-key"}]))
-    assert asked == []
-    for path, headers, expected in [
-        ("token-1", {}, ["call", "settings"]),
-        ("token-1", {"Range": "bytes=2-3", "If-Range": '"x"'}, ["call", "settings"]),
-        ("no-key", {}, ["call"]),
-        ("unknown", {}, ["call"]),
-        ("!malformed", {}, []),
-    ]:
-        app.test_client().get(f"/api/v1/public/recordings/{path}", headers=headers)
-        assert asked == expected, path
-        asked.clear()
+    register(app, dict, Asked())
+
+    reply = raw(app.test_client(), f"{PREFIXES['admin']}/", "GET", admin_headers(app))
+
+    assert reply.status_code == 404
+    assert reply.get_json()["step"] == "call"
 
 
-@pytest.mark.parametrize("token", ["a", "A.b_c~d-e", "x" * 256])
-def test_a_well_formed_token_reaches_the_repository_as_it_is(token: str, fleet_host: FleetHostFactory) -> None:
-    app, server = host_app(), fleet_host({KEY: b"0123"})
-    calls = InMemoryCallRepository([CALL | {"recording_access_token": token}])
-    register(app, lambda: {"cxbcore_fleet": [server.url]}, calls)
+@given(st.binary(min_size=1, max_size=40) | st.text("ab/\\%.\n\0ü", min_size=1, max_size=12).map(str.encode))
+def test_the_repository_is_asked_for_the_very_path_that_was_sent(sent: bytes) -> None:
+    asked = []
 
-    assert app.test_client().get(f"/api/v1/public/recordings/{token}").data == b"0123"
+    class Asked(InMemoryCallRepository):
+        def find_by_session_id(self, session_id: str) -> Any:
+            asked.append(session_id)
 
+    app = Flask("host")
+    register(app, dict, Asked(), require_admin=lambda view: view)
 
-@pytest.mark.parametrize(
-    "token", ["x" * 257, "a b", "é", "a%2Fb", "a%00", "$ne", '{"$gt":""}', "a+b", "a=", "%2e%2e", "%2e"]
-)
-def test_a_malformed_token_never_reaches_the_repository(token: str) -> None:
-    class Calls(InMemoryCallRepository):
-        def find_by_access_token(self, token: str) -> Any:
-            raise AssertionError
+    reply = raw(app.test_client(), f"{PREFIXES['admin']}/{quote_from_bytes(sent, safe='')}")
 
-    app = host_app()
-    register(app, dict, Calls())
-
-    assert app.test_client().get(f"/api/v1/public/recordings/{token}").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("call", "key"),
-    [
-        ({"recording_key": "a/b.wav", "recording_url": "https://x.example/c.wav"}, "a/b.wav"),
-        ({"recording_key": "", "recording_url": "https://x.example/b/c.wav?X-Amz-Date=1#d"}, "c.wav"),
-        ({"recording_key": None, "recording_url": "https://x.example/a%20b%2525.wav"}, "a b%25.wav"),
-        ({"recording_key": 3, "recording_url": "c.wav"}, "c.wav"),
-        ({"recording_url": "https://x.example/a/b/"}, None),
-        ({"recording_url": "https://x.example"}, None),
-        ({"recording_url": "https://x.example/%2e%2e"}, None),
-        ({"recording_url": ["c.wav"]}, None),
-        ({"recording_url": ""}, None),
-        ({}, None),
-    ],
-)
-def test_the_key_is_the_stored_one_else_the_last_segment_of_the_url(
-    route: Route, call: dict[str, object], key: str | None, fleet_host: FleetHostFactory
-) -> None:
-    server = fleet_host({} if key is None else {key: b"0123"})
-    calls = InMemoryCallRepository([{"session_id": "s-1", "recording_access_token": "token-1", **call}])
-    app = host_app()
-    register(app, lambda: {"cxbcore_fleet": [server.url]}, calls, require_admin=lambda view: view)
-
-    reply = app.test_client().get(f"{PREFIXES[route]}/{'s-1' if route == 'admin' else 'token-1'}")
-
-    assert reply.status_code == (404 if key is None else 200)
-    assert len(server.requests) == (0 if key is None else 1)
+    assert reply.status_code == 404
+    assert asked == [sent.decode(errors="replace")]
