@@ -9,6 +9,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -16,6 +17,15 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
+
+
+@cache  # the first client of a session costs ten times as much as the others
+def _session() -> boto3.session.Session:
+    """A session that is deaf to the environment's credentials, profiles and files."""
+    nothing = (None, None, None, None)
+    files = (None, None, os.devnull, None)
+    deaf = botocore.session.Session({"profile": nothing, "config_file": files, "credentials_file": files})
+    return boto3.session.Session(botocore_session=deaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +43,7 @@ class S3Server:
 
     def client(self) -> Any:
         """A boto3 client, deaf to the environment's credentials, profiles, files and proxies."""
-        nothing = (None, None, None, None)
-        files = (None, None, os.devnull, None)
-        deaf = botocore.session.Session({"profile": nothing, "config_file": files, "credentials_file": files})
-        return boto3.session.Session(botocore_session=deaf).client(
+        return _session().client(
             "s3",
             endpoint_url=self.endpoint,
             aws_access_key_id=self.access_key,
