@@ -82,5 +82,12 @@ class Healthy:
 
 
 @pytest.fixture
+def judged(judge_bucket: Bucket, fleet_host: FleetHostFactory) -> Healthy:
+    """Settings that work, with each S3 store that checks signatures in turn."""
+    judge_bucket.put(KEY, AUDIO)
+    return Healthy(judge_bucket, fleet_host)
+
+
+@pytest.fixture
 def healthy(bucket: Bucket, fleet_host: FleetHostFactory) -> Healthy:
     return Healthy(bucket, fleet_host)

@@ -12,7 +12,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 
 pytest_plugins = [
     "cxb_recordings.pytest_plugin",
-    "tests.servers.moto_s3",  # before ceph, which imports it: pytest rewrites the assertions of what it imports itself
+    "tests.servers.moto_s3",  # first, since others import it: pytest rewrites the assertions of what it imports itself
     "tests.servers.ceph",
     "tests.servers.example",
     "tests.servers.faulty_origin",
@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.servers.gunicorn",
     "tests.servers.mongod",
     "tests.servers.nginx",
+    "tests.servers.seaweedfs",
     "tests.servers.tls",
 ]
 
@@ -38,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Rooms and servers that take minutes: the quick run leaves them out, CI has them all.
 LONG_ROOMS = ("tests/clients/", "tests/survival/")
-LONG_FIXTURES = {"ceph", "own_mongod"}
+LONG_FIXTURES = {"ceph", "own_mongod", "seaweedfs"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,24 +12,23 @@ from cxb_recordings import MongoCallRepository, MongoSettingsProvider
 from cxb_recordings.doctor import check_region
 from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.probes import StoreReply
-from tests.commands import SECRET, Healthy, bucket, doctor, healthy, trace
+from tests.commands import SECRET, Healthy, bucket, doctor, healthy, judged, trace
 from tests.servers import free_port
-from tests.servers.ceph import Ceph
 from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.mongod import MongodFactory
-from tests.servers.moto_s3 import Bucket
+from tests.servers.moto_s3 import Bucket, S3Gateway
 from tests.servers.store_stand_in import error, store
 
-__all__ = ["bucket", "healthy"]  # fixtures
+__all__ = ["bucket", "healthy", "judged"]  # fixtures
 
 
-def test_where_all_is_well_the_doctor_finds_no_failure(healthy: Healthy) -> None:
-    report = doctor(healthy.settings())
+def test_where_all_is_well_the_doctor_finds_no_failure(judged: Healthy) -> None:
+    report = doctor(judged.settings())
 
     assert report.exit_code == 0
     assert {finding["check"] for finding in report.findings if finding["status"] == "ok"} == {
         "settings", "storage endpoint", "clock", "storage region", "storage bucket", "storage permission",
-        "storage range", healthy.host.url, "repository", "JWT",
+        "storage range", judged.host.url, "repository", "JWT",
     }  # fmt: skip
     assert [finding["seen"] for finding in report.findings if finding["status"] != "ok"] == [
         "plain http: the secret and the recordings can be read on the way"
@@ -111,8 +110,8 @@ def test_a_region_that_contradicts_a_spaces_endpoint_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("field", "code"), [("access_key", "InvalidAccessKeyId"), ("secret_key", "SignatureDoesNotMatch")]
 )
-def test_wrong_storage_keys_are_told_apart(healthy: Healthy, field: str, code: str) -> None:
-    settings = healthy.settings(minio=healthy.bucket.settings(**{field: "not-the-right-one"}))
+def test_wrong_storage_keys_are_told_apart(judged: Healthy, field: str, code: str) -> None:
+    settings = judged.settings(minio=judged.bucket.settings(**{field: "not-the-right-one"}))
 
     report = doctor(settings)
 
@@ -123,15 +122,15 @@ def test_wrong_storage_keys_are_told_apart(healthy: Healthy, field: str, code: s
     assert trace(settings).first["seen"] == f"status 403 {code}"
 
 
-def test_an_absent_bucket_is_named(healthy: Healthy) -> None:
-    report = doctor(healthy.settings(minio=healthy.bucket.settings(bucket="absent-bucket")))
+def test_an_absent_bucket_is_named(judged: Healthy) -> None:
+    report = doctor(judged.settings(minio=judged.bucket.settings(bucket="absent-bucket")))
 
     assert (report.exit_code, report.first["check"]) == (1, "storage bucket")
     assert "there is no bucket absent-bucket" in report.first["seen"]
 
 
-def test_an_empty_bucket_is_suspicious(ceph_bucket: Bucket) -> None:
-    report = doctor({"minio": ceph_bucket.settings()})
+def test_an_empty_bucket_is_suspicious(judge_bucket: Bucket) -> None:
+    report = doctor({"minio": judge_bucket.settings()})
 
     assert (report.exit_code, report.first["check"]) == (0, "storage range")
 
@@ -156,9 +155,9 @@ def test_a_key_that_may_not_list_hides_absence() -> None:
     assert "s3:ListBucket" in report.first["remedy"]
 
 
-def test_a_store_that_is_down_is_named(healthy: Healthy, ceph: Ceph) -> None:
-    with ceph.gateway.killed():
-        reports = doctor(healthy.settings()), trace(healthy.settings())
+def test_a_store_that_is_down_is_named(judged: Healthy, judge: S3Gateway) -> None:
+    with judge.gateway.killed():
+        reports = doctor(judged.settings()), trace(judged.settings())
 
     for report, check in zip(reports, ("storage endpoint", "storage"), strict=True):
         assert (report.exit_code, report.first["check"]) == (1, check)

@@ -114,6 +114,7 @@ def test_an_administrator_with_a_wrong_password_gets_no_token(example: ExampleFa
     assert shell.run(wrong).startswith("401 application/problem+json")
 
 
+@pytest.mark.parametrize("any_bucket", ["moto", "ceph"], indirect=True)
 def test_the_example_plays_from_a_real_store(
     any_bucket: Bucket, fleet_host: FleetHostFactory, example: ExampleFactory, shell: Shell
 ) -> None:

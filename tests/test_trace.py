@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from cxb_recordings import InMemoryCallRepository
-from tests.commands import AUDIO, CALL, KEY, TOKEN, Healthy, bucket, healthy, trace
+from tests.commands import AUDIO, CALL, KEY, TOKEN, Healthy, bucket, healthy, judged, trace
 
-__all__ = ["bucket", "healthy"]  # fixtures
+__all__ = ["bucket", "healthy", "judged"]  # fixtures
 
 
 def test_public_link_404_the_token_matches_no_call(healthy: Healthy) -> None:
@@ -38,27 +38,27 @@ def test_access_denied_at_a_crm_the_call_has_a_signed_url(healthy: Healthy) -> N
     assert "flask recordings link" in report.first["remedy"]
 
 
-def test_a_trace_tells_status_time_and_size_of_each_source_and_downloads_nothing(healthy: Healthy) -> None:
-    report = trace(healthy.settings(), "--token", TOKEN)
+def test_a_trace_tells_status_time_and_size_of_each_source_and_downloads_nothing(judged: Healthy) -> None:
+    report = trace(judged.settings(), "--token", TOKEN)
 
     assert report.exit_code == 0
-    for source in ("storage", healthy.host.url):
+    for source in ("storage", judged.host.url):
         finding = report.of(source)
         assert (finding["http_status"], finding["length"]) == (206, len(AUDIO))
         assert finding["seconds"] > 0
     assert report.of("recording")["seen"] == "it plays, from storage"
-    assert [request.headers["Range"] for request in healthy.host.requests] == ["bytes=0-0"]
+    assert [request.headers["Range"] for request in judged.host.requests] == ["bytes=0-0"]
 
 
-def test_a_recording_that_nobody_has_is_told_with_every_source_that_was_asked(healthy: Healthy) -> None:
-    url = f"{healthy.bucket.server.endpoint}/{healthy.bucket.name}/2024/05/gone.wav"
+def test_a_recording_that_nobody_has_is_told_with_every_source_that_was_asked(judged: Healthy) -> None:
+    url = f"{judged.bucket.server.endpoint}/{judged.bucket.name}/2024/05/gone.wav"
     calls = InMemoryCallRepository([{"session_id": "s-1", "recording_url": url}])
 
-    report = trace(healthy.settings(), calls=calls)
+    report = trace(judged.settings(), calls=calls)
 
     assert (report.exit_code, report.first["check"], report.first["seen"]) == (1, "recording", "no source has it")
     assert "whole path names another key" in report.first["remedy"]
-    assert report.of("storage")["http_status"] == report.of(healthy.host.url)["http_status"] == 404
+    assert report.of("storage")["http_status"] == report.of(judged.host.url)["http_status"] == 404
 
 
 def test_an_unknown_session_id_and_a_malformed_token_are_told() -> None:

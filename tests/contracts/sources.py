@@ -15,7 +15,7 @@ from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port
-from tests.servers.moto_s3 import Bucket
+from tests.servers.moto_s3 import Bucket, S3Gateway
 
 KEYS = [
     "plain.wav",
@@ -56,6 +56,7 @@ class Subject:
         gone: a context in which its server is gone; None for memory, which has none.
         pools: urllib3's pools below it, of which there must be one; None likewise.
         secrets: what must never be shown.
+        hides_total: whether its 416 has no Content-Range, and so tells no length.
     """
 
     source: RecordingSource
@@ -63,6 +64,7 @@ class Subject:
     gone: Callable[[], AbstractContextManager[Any]] | None = None
     pools: Callable[[], list[Any]] | None = None
     secrets: tuple[str, ...] = ()
+    hides_total: bool = False
 
     def pool(self) -> Any:
         """urllib3's only pool."""
@@ -90,7 +92,7 @@ def storage(bucket: Bucket, **changes: object) -> ObjectStorage:
 def moto(request: pytest.FixtureRequest) -> Subject:
     bucket: Bucket = request.getfixturevalue("moto_bucket")
     source = storage(bucket)
-    subject = Subject(source, bucket.put, None, lambda: [source._pool], (bucket.server.secret_key,))
+    subject = Subject(source, bucket.put, None, lambda: [source._pool], (bucket.server.secret_key,), True)
 
     @contextmanager
     def gone() -> Iterator[None]:  # moto's server lives in this process and serves other tests
@@ -102,10 +104,18 @@ def moto(request: pytest.FixtureRequest) -> Subject:
 
 
 def ceph(request: pytest.FixtureRequest) -> Subject:
-    bucket: Bucket = request.getfixturevalue("ceph_bucket")
-    node = request.getfixturevalue("ceph")
+    return _judge(request.getfixturevalue("ceph"), hides_total=True)
+
+
+def seaweedfs(request: pytest.FixtureRequest) -> Subject:
+    return _judge(request.getfixturevalue("seaweedfs"))
+
+
+def _judge(store: S3Gateway, *, hides_total: bool = False) -> Subject:
+    bucket = store.new_bucket()
     source = storage(bucket)
-    return Subject(source, bucket.put, node.gateway.killed, lambda: [source._pool], (node.access_key, node.secret_key))
+    secrets = (store.access_key, store.secret_key)
+    return Subject(source, bucket.put, store.gateway.killed, lambda: [source._pool], secrets, hides_total)
 
 
 def fleet(request: pytest.FixtureRequest) -> Subject:

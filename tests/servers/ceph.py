@@ -16,7 +16,7 @@ import pytest
 
 from . import accepts_connections, find_program, free_port, tail
 from .daemon import Daemon
-from .moto_s3 import Bucket, S3Server
+from .moto_s3 import Bucket, S3Gateway
 
 PROGRAMS = {  # and Debian's packages that have them
     "ceph-mon": "ceph-mon",
@@ -70,18 +70,13 @@ rgw data = {directory}/rgw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ceph(S3Server):
+class Ceph(S3Gateway):
     """A RADOS gateway that is running, and the processes behind it.
 
-    One node serves all tests of a process: whoever kills or pauses a part brings it back, as
-    :meth:`Daemon.killed` and :meth:`Daemon.paused` do.
-
     Attributes:
-        gateway: speaks S3; what is stored outlives its process.
         osd: holds the objects in memory; pausing it stalls the gateway in the middle of a body.
     """
 
-    gateway: Daemon
     osd: Daemon
 
 
@@ -100,13 +95,6 @@ def ceph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def ceph_bucket(ceph: Ceph) -> Bucket:
     """An empty bucket of Ceph's gateway."""
     return ceph.new_bucket()
-
-
-@pytest.fixture(params=["moto", "ceph"])
-def any_bucket(request: pytest.FixtureRequest) -> Bucket:
-    """An empty bucket of each S3 store in turn; the test runs once with each."""
-    bucket: Bucket = request.getfixturevalue(f"{request.param}_bucket")
-    return bucket
 
 
 class Node:

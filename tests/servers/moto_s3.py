@@ -1,14 +1,15 @@
 """moto's S3 server, in a thread of the test process: quick, but no judge of signatures (it accepts wrong ones).
 
-``S3Server`` and ``Bucket`` describe any S3 store, so that tests can be written once and run against several.
+``S3Server``, ``S3Gateway`` and ``Bucket`` describe any S3 store, so that tests can be written once and run against
+several.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,8 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
+
+from .daemon import Daemon
 
 
 @cache  # the first client of a session costs ten times as much as the others
@@ -34,12 +37,14 @@ class S3Server:
 
     Attributes:
         endpoint: its URL, with scheme and port.
+        lost_keys: keys that this store refuses or does not give back, each with the reason.
     """
 
     endpoint: str
     access_key: str
     secret_key: str
     region: str = "us-east-1"
+    lost_keys: Mapping[str, str] = field(default_factory=dict)
 
     def client(self) -> Any:
         """A boto3 client, deaf to the environment's credentials, profiles, files and proxies."""
@@ -63,6 +68,20 @@ class S3Server:
         bucket = Bucket(self, f"recordings-{uuid.uuid4().hex}", self.client())
         bucket.client.create_bucket(Bucket=bucket.name)
         return bucket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Gateway(S3Server):
+    """An S3 store that checks signatures, and the process that speaks S3.
+
+    One store serves all tests of a process: whoever kills or pauses a part brings it back, as :meth:`Daemon.killed` and
+    :meth:`Daemon.paused` do.
+
+    Attributes:
+        gateway: speaks S3; what is stored outlives its process.
+    """
+
+    gateway: Daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +122,23 @@ def moto_s3() -> Iterator[S3Server]:
 def moto_bucket(moto_s3: S3Server) -> Bucket:
     """An empty bucket of moto's server."""
     return moto_s3.new_bucket()
+
+
+@pytest.fixture(params=["moto", "ceph", "seaweedfs"])
+def any_bucket(request: pytest.FixtureRequest) -> Bucket:
+    """An empty bucket of each S3 store in turn; the test runs once with each."""
+    bucket: Bucket = request.getfixturevalue(f"{request.param}_bucket")
+    return bucket
+
+
+@pytest.fixture(params=["ceph", "seaweedfs"])
+def judge(request: pytest.FixtureRequest) -> S3Gateway:
+    """Each S3 store that checks signatures, in turn."""
+    store: S3Gateway = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture
+def judge_bucket(judge: S3Gateway) -> Bucket:
+    """An empty bucket of each S3 store that checks signatures, in turn."""
+    return judge.new_bucket()

@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from .ceph import Ceph
 from .mongod import Mongod, MongodFactory
-from .moto_s3 import Bucket
+from .moto_s3 import Bucket, S3Gateway
 
 KEY = "2024/05/call one+ü(1).mp3"
 
@@ -26,28 +26,36 @@ def test_every_s3_store_gives_back_what_was_stored(any_bucket: Bucket) -> None:
     assert reply["ContentRange"] == "bytes 2-4/10"
 
 
-def test_ceph_refuses_a_wrong_secret(ceph: Ceph) -> None:
-    stranger = dataclasses.replace(ceph, secret_key="wrong").client()
+def test_a_judge_refuses_a_wrong_secret(judge: S3Gateway) -> None:
+    stranger = dataclasses.replace(judge, secret_key="wrong").client()
 
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         stranger.list_buckets()
 
 
-def test_ceph_refuses_a_presigned_url_that_was_altered(ceph_bucket: Bucket) -> None:
-    ceph_bucket.put(KEY, b"0123456789")
-    url = ceph_bucket.client.generate_presigned_url("get_object", Params={"Bucket": ceph_bucket.name, "Key": KEY})
+def test_a_judge_refuses_a_presigned_url_that_was_altered(judge_bucket: Bucket) -> None:
+    judge_bucket.put(KEY, b"0123456789")
+    url = judge_bucket.client.generate_presigned_url("get_object", Params={"Bucket": judge_bucket.name, "Key": KEY})
 
     assert requests.get(url, timeout=30).content == b"0123456789"
     assert requests.get(url.replace("Expires=3600", "Expires=3601"), timeout=30).status_code == 403
 
 
-def test_what_ceph_stores_outlives_its_gateway(ceph: Ceph, ceph_bucket: Bucket) -> None:
-    ceph_bucket.put(KEY, b"0123456789")
+def test_what_a_judge_stores_outlives_its_gateway(judge: S3Gateway, judge_bucket: Bucket) -> None:
+    judge_bucket.put(KEY, b"0123456789")
 
-    with ceph.gateway.killed(), pytest.raises(requests.ConnectionError):
-        requests.get(ceph.endpoint, timeout=30)
+    with judge.gateway.killed(), pytest.raises(requests.ConnectionError):
+        requests.get(judge.endpoint, timeout=30)
 
-    assert ceph_bucket.client.get_object(Bucket=ceph_bucket.name, Key=KEY)["Body"].read() == b"0123456789"
+    assert judge_bucket.client.get_object(Bucket=judge_bucket.name, Key=KEY)["Body"].read() == b"0123456789"
+
+
+def test_a_judge_loses_the_keys_that_it_is_said_to_lose(judge: S3Gateway, judge_bucket: Bucket) -> None:
+    for key, reason in judge.lost_keys.items():
+        with pytest.raises((ClientError, AssertionError)):
+            judge_bucket.put(key, b"0123456789")
+            stored = judge_bucket.client.get_object(Bucket=judge_bucket.name, Key=key)["Body"].read()
+            assert stored == b"0123456789", reason
 
 
 @pytest.mark.parametrize("part", ["gateway", "osd"])

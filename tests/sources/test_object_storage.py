@@ -39,9 +39,9 @@ def scripted(server: ScriptedServer, **options: Any) -> ObjectStorage:
 
 
 @pytest.mark.parametrize("name", ["secret_key", "access_key"])
-def test_wrong_credentials_are_a_failure_whether_the_key_is_there_or_not(name: str, ceph_bucket: Bucket) -> None:
-    ceph_bucket.put(KEY, DATA)
-    source = storage(ceph_bucket.settings(**{name: "a-wrong-one"}))
+def test_wrong_credentials_are_a_failure_whether_the_key_is_there_or_not(name: str, judge_bucket: Bucket) -> None:
+    judge_bucket.put(KEY, DATA)
+    source = storage(judge_bucket.settings(**{name: "a-wrong-one"}))
 
     for key in (KEY, "absent.wav"):
         for attempt in (ObjectStorage.open, ObjectStorage.describe):
