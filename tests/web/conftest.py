@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers.ceph import Ceph
 from tests.servers.fleet_host import FleetHost, Received
-from tests.servers.moto_s3 import S3Server
+from tests.servers.moto_s3 import S3Gateway, S3Server
 from tests.servers.scripted_origin import ScriptedOrigin
 
 from .site import ROUTES, Route, Scripted, Upstream
@@ -85,6 +85,14 @@ def moto_site(moto_s3: S3Server) -> Iterator[Upstream]:
 def ceph_site(ceph: Ceph) -> Iterator[Upstream]:
     """A site on Ceph's gateway."""
     site = Upstream("ceph", ceph.new_bucket())
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_site(seaweedfs: S3Gateway) -> Iterator[Upstream]:
+    """A site on SeaweedFS."""
+    site = Upstream("seaweedfs", seaweedfs.new_bucket())
     yield site
     site.stop()
 

@@ -88,7 +88,7 @@ class Upstream(Site):
     """A site with one source, which a relay watches.
 
     Attributes:
-        kind: ``moto``, ``ceph`` or ``fleet``.
+        kind: ``moto``, ``ceph``, ``seaweedfs``, ``rclone`` or ``fleet``.
         relay: stands in front of the source.
     """
 

@@ -167,6 +167,7 @@ def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
     assert all(body.closed for body in source.bodies)
 
 
+@pytest.mark.parametrize("upstream", ["moto", "ceph", "seaweedfs", "fleet"], indirect=True)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths, methods, headers, st.sampled_from([0, 86400, -86400]))
 def test_the_answer_of_each_real_source_is_that_of_the_reference_model(
