@@ -18,6 +18,7 @@ from ..playback.byte_range import RangeRequest
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import FleetHostSettings
 from .reply import UpstreamBody, believe, refuse, require_final, why
+from .tls import TlsAdapter
 
 POOL_SIZE = 100  # connections kept for reuse for each host
 POOLED_HOSTS = 64
@@ -31,11 +32,10 @@ def make_session(ca_bundle: str | None = None) -> requests.Session:
     """
     session = requests.Session()
     session.trust_env = False  # netrc and proxy variables would replace credentials; drops REQUESTS_CA_BUNDLE too
-    session.verify = ca_bundle or True
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = HTTPAdapter(pool_connections=POOLED_HOSTS, pool_maxsize=POOL_SIZE, max_retries=0)
     session.mount("http://", adapter)
-    session.mount("https://", adapter)
+    session.mount("https://", TlsAdapter(ca_bundle, pool_connections=POOLED_HOSTS, pool_maxsize=POOL_SIZE))
     session.headers.clear()
     session.headers.update({"Accept-Encoding": "identity", "User-Agent": "cxb_recordings"})
     return session

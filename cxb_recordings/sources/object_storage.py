@@ -8,7 +8,6 @@ bytes are asked for when storage breaks, and what a client is told, is not decid
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -19,7 +18,6 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url
 from urllib3.exceptions import HTTPError, ProtocolError
 
@@ -29,6 +27,7 @@ from ..playback.pace import PacedBody
 from ..playback.source import ContentInfo, OpenedRecording
 from ..settings import StorageSettings
 from .reply import UpstreamBody, believe, refuse, require_final, why, word
+from .tls import client_context
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
 SHORT_DOCUMENT = 65536  # bytes: an error, or a listing of a few keys
@@ -61,7 +60,7 @@ class ObjectStorage:
         # A listener who seeks asks for one recording again and again.
         self._signed_headers = lru_cache(maxsize=1024)(self._sign)
         self._timeout = Timeout(connect=connect_timeout, read=read_timeout)
-        self._ca_bundle = ca_bundle or DEFAULT_CA_BUNDLE_PATH  # what requests trusts, and so the fleet's sessions
+        self._ca_bundle = ca_bundle
         self._pool: HTTPConnectionPool | None = None
         with suppress(OSError):  # certificates that can't be read now are tried again, and told of, by each request
             self._pool = self._make_pool()
@@ -158,10 +157,7 @@ class ObjectStorage:
     def _make_pool(self) -> HTTPConnectionPool:
         options: dict[str, Any] = {}
         if self._origin.startswith("https:"):
-            # One for all connections, since certificates take long to load. Not by the helpers of urllib3 and ssl:
-            # those have session keys written to wherever SSLKEYLOGFILE says.
-            options["ssl_context"] = context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(self._ca_bundle)
+            options["ssl_context"] = client_context(self._ca_bundle)
         return connection_from_url(self._origin, maxsize=POOL_SIZE, timeout=self._timeout, **options)
 
     def _refuse(self, response: BaseHTTPResponse) -> NoReturn:

@@ -107,17 +107,3 @@ def test_certificates_that_are_gone_cost_the_storage_and_not_the_fleet(
     assert judge(player.play(hosts), DATA[:1000]) == "whole"
     bundle.write_bytes(certificate.read_bytes())
     assert judge(player.play(hosts), DATA) == "whole"
-
-
-def test_session_keys_are_not_written_to_where_the_environment_says(
-    faulty_origin: FaultyOriginFactory,
-    certificate: Path,
-    tls: ssl.SSLContext,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    player = Player(replace(OPTIONS, ca_bundle=str(certificate)))
-
-    assert judge(player.play(system_settings(faulty_origin({KEY: DATA}, tls=tls), [])), DATA) == "whole"
-    assert not (tmp_path / "keys").exists()
