@@ -50,7 +50,10 @@ def generate_signed_url(settings: Settings, key: str, expires_in: int = DAY) -> 
     if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
         raise ValueError("expires_in: a whole number of seconds above 0 is needed")
     if not isinstance(key, str) or not key_is_askable(key):
-        raise ValueError("key: a storage key is needed: 1 to 1024 bytes, no '.' or '..' segment, no control character")
+        raise ValueError(
+            "key: a storage key is needed: 1 to 1024 bytes, no slash at its end, no '.' or '..' segment, no control "
+            "character"
+        )
     return presign_get_object(read_settings(settings).require_storage(), key, min(expires_in, LONGEST_EXPIRY))
 
 

@@ -76,7 +76,7 @@ def _check_key(call: Call, key: str | None) -> Iterator[Finding]:
         yield Finding("failure", "key", seen, "store the recording_key as it is in storage: without scheme and host")
         return
     if not key_is_askable(key):
-        seen = f"{field} gives {key!r}, which no store can have"
+        seen = f"{field} gives {key!r}, which no recording can have"
         yield Finding("failure", "key", seen, "store the recording_key as it is in storage")
         return
     yield Finding("ok", "key", f"{key!r} from {field}")
@@ -146,7 +146,7 @@ def _verdict(findings: list[Finding], settings: SystemSettings, key: str, call: 
         seen = "there is no source at all"
     remedy = "look whether the upload finished, and under which key"
     in_url = extract_s3_key_from_url(call.get("recording_url"))
-    if in_url is not None and in_url != key:
+    if in_url is not None and in_url != key and key_is_askable(in_url):
         remedy = "the recording_url's whole path names another key: store that as the recording_key"
     return Finding("failure", "recording", seen, remedy)
 

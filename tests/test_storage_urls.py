@@ -104,7 +104,9 @@ def test_a_time_that_cannot_be_is_refused(wrong: Any) -> None:
             generate_temporary_public_url(document, "k", wrong)
 
 
-@pytest.mark.parametrize("key", ["", ".", "..", "../k", "a/./b", "a\nb", "a\0", "\ud800", "k" * 1025, None, 7, b"k"])
+@pytest.mark.parametrize(
+    "key", ["", "/", "//", "a/", "/a/", ".", "..", "../k", "a/./b", "a\nb", "a\0", "\ud800", "k" * 1025, None, 7, b"k"]
+)
 def test_a_key_that_no_store_can_have_is_refused(key: Any) -> None:
     with pytest.raises(ValueError, match="key: "):
         generate_signed_url(minio(), key)
@@ -124,7 +126,7 @@ def test_storage_that_is_not_configured_is_told_with_the_fields(document: Any) -
 def test_a_signed_url_of_every_key_is_accepted_by_a_store_that_checks_signatures(judge_bucket: Bucket) -> None:
     document = {"minio": judge_bucket.settings()}
     service = RecordingService(lambda: document)
-    for number, key in enumerate([*KEYS, KEY, "/begins with a slash", "a//b", "ends with one/", "back\\slash"]):
+    for number, key in enumerate([*KEYS, KEY, "/begins with a slash", "a//b", "back\\slash"]):
         if key in judge_bucket.server.lost_keys:
             continue
         body = b"%d" % number

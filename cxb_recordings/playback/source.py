@@ -106,9 +106,10 @@ def key_is_askable(key: str) -> bool:
 
     A ``.`` or ``..`` segment would change the path that is asked for (measured: storage is sent ``/bucket/../other/x``
     as it stands, and for a fleet host requests makes ``/other/x`` of ``/recordings/../other/x``), a control character
-    or a lone surrogate can't be sent, and no store has longer keys.
+    or a lone surrogate can't be sent, and no store has longer keys. A key that ends in a slash is a folder:
+    of ``/`` some stores make ``/bucket/``, and answer with a listing of the bucket.
     """
-    if not key or (not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key)):
+    if not key or key.endswith("/") or (not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key)):
         return False
     if len(key.encode()) > MAX_KEY_BYTES or any(segment in (".", "..") for segment in key.split("/")):
         return False

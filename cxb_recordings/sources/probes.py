@@ -15,6 +15,7 @@ from xml.etree import ElementTree  # nosec B405
 from urllib3 import BaseHTTPResponse
 
 from ..playback.conditions import parse_http_date
+from ..playback.source import key_is_askable
 from ..settings import StorageSettings, SystemSettings
 from .fleet import FleetHost, make_session
 from .object_storage import ObjectStorage, error_word
@@ -30,7 +31,7 @@ class StoreReply:
         code: S3's word for an error, such as ``NoSuchBucket``; empty where there is none.
         region: the region that the store names; None where it names none.
         date: the store's clock, whole seconds; None where it does not tell.
-        keys: of a listing, those of objects that are not empty; None where the body is no listing.
+        keys: of a listing, those of objects that may be recordings, without empty ones; None where it is no listing.
     """
 
     status: int
@@ -82,13 +83,14 @@ class StorageProbe:
 
 
 def _listed(document: bytes) -> tuple[str, ...] | None:
-    """The keys of the objects that are not empty in a listing with ``encoding-type=url``; None of other documents."""
+    """The keys of what may be recordings in a listing with ``encoding-type=url``; None of other documents."""
     with suppress(ElementTree.ParseError, ValueError, LookupError):  # the last two: encodings that expat does not have
         # Expat fetches nothing, and limits itself what entities may expand to; the document has 64 KB at most.
         listing = ElementTree.fromstring(document)  # noqa: S314  # nosec B314
         if listing.tag.rpartition("}")[2] == "ListBucketResult":
             objects = [item for item in listing.iterfind("{*}Contents") if item.findtext("{*}Size") != "0"]
-            return tuple(unquote_plus(item.findtext("{*}Key", "")) for item in objects)
+            keys = [unquote_plus(item.findtext("{*}Key", "")) for item in objects]
+            return tuple(key for key in keys if key_is_askable(key))
     return None
 
 
