@@ -1,4 +1,4 @@
-"""Host names of S3 stores: what an endpoint or a URL's host says of region and bucket.
+"""Host names and URLs of S3 stores: what they say of region, bucket and key.
 
 Pure string work, with no client and no settings. Whether an endpoint is used, and for what, is decided elsewhere.
 """
@@ -12,11 +12,16 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 DEFAULT_REGION = "us-east-1"  # what S3-compatible stores without regions expect in a signature
 DEFAULT_PORTS = {"http": 80, "https": 443}
+LONGEST_HOST = 253  # characters: RFC 1035 §2.3.4, without the root's dot
 
-_SPACES = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}[0-9])(?:\.cdn)?\.digitaloceanspaces\.com", re.ASCII)
+_SPACES = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}[0-9]+)(?:\.cdn)?\.digitaloceanspaces\.com", re.ASCII)
+# Hosts of AWS that take a bucket in front (https://docs.aws.amazon.com/general/latest/gr/s3.html), and after them those
+# of other doors to S3: access points, Outposts, S3 Control. What stands in front there is no bucket.
+_AWS_BUCKETS = r"s3(?:-fips|-external-[12]|-accelerate|-website|express-(?!control)[a-z0-9-]+)?"
+_AWS_OTHERS = r"s3express-control|s3-[a-z-]+"
 _AWS = re.compile(
-    r"(?:(?P<bucket>.+)\.)?(?P<service>s3(?:-fips)?(?:\.dualstack)?)"
-    r"(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9]))?\.(?P<suffix>amazonaws\.com(?:\.cn)?)",
+    rf"(?:(?P<bucket>.+)\.)?(?:(?P<service>{_AWS_BUCKETS})|(?:{_AWS_OTHERS}))(?P<dualstack>\.dualstack)?"
+    r"(?:[.-](?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9]+))?\.(?P<suffix>amazonaws\.(?:com|com\.cn|eu))",
     re.ASCII,
 )
 # What botocore takes for an endpoint: no underscore, and no label that begins or ends with a hyphen.
@@ -35,24 +40,67 @@ class StorageHost:
         bucket: the bucket in front; None where there is none.
         region: the region that the name holds; None where it holds none.
         is_known: whether it belongs to Spaces or to AWS; of others nothing can be read from the name.
+        has_buckets: False where it leads to S3 by another way than a bucket's name, such as an access point.
     """
 
     origin: str
     bucket: str | None = None
     region: str | None = None
     is_known: bool = False
+    has_buckets: bool = True
 
     @classmethod
-    def parse(cls, host: str) -> StorageHost:
-        """Read a lower-case host name without a port."""
-        host = host.removesuffix(".")  # an absolute name is the same host
+    def parse(cls, host: str, endpoint: str | None = None) -> StorageHost:
+        """Read a host name.
+
+        Args:
+            host: without a port.
+            endpoint: the URL of the configured endpoint (:func:`endpoint_url`), where it is known: what stands in front
+                of its host is a bucket.
+        """
+        host = host.lower().removesuffix(".")  # an absolute name is the same host
+        if len(host) > LONGEST_HOST:  # resolves nowhere, and would take the patterns long
+            return cls(host)
         if match := _SPACES.fullmatch(host):
             return cls(f"{match['region']}.digitaloceanspaces.com", match["bucket"], match["region"], is_known=True)
         if match := _AWS.fullmatch(host):
-            region = match["region"]
-            origin = ".".join(part for part in (match["service"], region, match["suffix"]) if part)
-            return cls(origin, match["bucket"], region, is_known=True)
+            if match["service"] is None:
+                return cls(host, None, match["region"], is_known=True, has_buckets=False)
+            service = match["service"] + (match["dualstack"] or "")
+            origin = ".".join(part for part in (service, match["region"], match["suffix"]) if part)
+            return cls(origin, match["bucket"], match["region"], is_known=True)
+        own = urlsplit(endpoint or "").hostname
+        if own and host.endswith(f".{own}"):
+            return cls(own, host.removesuffix(f".{own}"))
         return cls(host)
+
+
+def find_object(url: object, endpoint: str | None = None, bucket: str | None = None) -> str | None:
+    """The key in a URL of an object.
+
+    Args:
+        url: of a store that is known, of the configured endpoint, or of any other host, which is read as
+            ``/{bucket}/{key}``.
+        endpoint: see :meth:`StorageHost.parse`.
+        bucket: the bucket that the URL must name; None accepts any.
+
+    Returns:
+        The key, decoded once; None where `url` is no such URL, holds no key or names another bucket.
+    """
+    if not isinstance(url, str) or any(char < " " for char in url):  # urlsplit would drop line breaks and tabs
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # ValueError where it is none
+        host = StorageHost.parse(parts.hostname or "", endpoint)
+        path = parts.path.removeprefix("/")
+        named, key = (host.bucket, path) if host.bucket else path.split("/", 1)
+        named, key = unquote(named, errors="strict"), unquote(key, errors="strict")
+    except ValueError:  # no URL, no second segment, or escapes that are no UTF-8
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or not key or not named or not host.has_buckets:
+        return None
+    return key if bucket is None or bucket == named else None
 
 
 def region_from_endpoint(endpoint: str) -> str:

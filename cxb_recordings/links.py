@@ -115,7 +115,8 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
     if storage is not None:
         configured = urlsplit(storage.endpoint_url)
         is_same_port = _port(parts.scheme, port) == configured.port  # which is None where it is a scheme's own
-        if (host == configured.hostname and is_same_port) or host == f"{storage.bucket.lower()}.{configured.hostname}":
+        in_front = StorageHost.parse(host, storage.endpoint_url).bucket
+        if (host == configured.hostname and is_same_port) or in_front == storage.bucket.lower():
             return "it leads to the configured storage host, which answers AccessDenied to a CRM"
     if "?" in url.partition("#")[0]:
         return "it has a query, which CRMs clip"

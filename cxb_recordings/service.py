@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import links, storage_urls
+from .endpoints import find_object
 from .errors import RecordingMissing, TooManyStreams
 from .hand_over import URL_SECONDS, StoredRecordings
 from .playback.conditions import PlaybackRequest
@@ -213,8 +214,9 @@ class RecordingService:
         return storage_urls.generate_temporary_public_url(self.settings(), key, minutes)
 
     def extract_s3_key_from_url(self, url: str, bucket: str | None = None) -> str | None:
-        """See :func:`cxb_recordings.extract_s3_key_from_url`."""
-        return storage_urls.extract_s3_key_from_url(url, bucket)
+        """See :func:`cxb_recordings.extract_s3_key_from_url`; with the endpoint of the live settings."""
+        storage = self.settings().storage
+        return find_object(url, None if storage is None else storage.endpoint_url, bucket)
 
     def enrich_call_with_accessible_url(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """See :func:`cxb_recordings.enrich_call_with_accessible_url`; on live settings."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from .calls.repository import Call
-from .endpoints import DEFAULT_PORTS, StorageHost, endpoint_url, region_from_endpoint
+from .endpoints import endpoint_url, find_object, region_from_endpoint
 from .playback.source import key_is_askable
 from .settings import SystemSettings, read_settings
 from .sources.presigning import presign_get_object
@@ -79,26 +78,14 @@ def extract_s3_key_from_url(url: object, bucket: str | None = None) -> str | Non
 
     Args:
         url: a Spaces or AWS URL (virtual-hosted, path-style or of the CDN), or one of any other host, which is read
-            as ``/{bucket}/{key}``, as MinIO has it.
+            as ``/{bucket}/{key}``, as MinIO has it. The service's method knows the configured endpoint, and so also a
+            bucket in front of that.
         bucket: the bucket that the URL must name; None accepts any.
 
     Returns:
         The key, decoded once; None where `url` is no such URL, holds no key or names another bucket.
     """
-    if not isinstance(url, str) or any(char < " " for char in url):  # urlsplit would drop line breaks and tabs
-        return None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # ValueError where it is none
-        host = StorageHost.parse(parts.hostname or "")
-        path = parts.path.removeprefix("/")
-        named, key = (host.bucket, path) if host.bucket else path.split("/", 1)
-        named, key = unquote(named, errors="strict"), unquote(key, errors="strict")
-    except ValueError:  # no URL, no second segment, or escapes that are no UTF-8
-        return None
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or not key or not named:
-        return None
-    return key if bucket is None or bucket == named else None
+    return find_object(url, bucket=bucket)
 
 
 def enrich_call_with_accessible_url(call: Call, settings: Settings) -> dict[str, Any]:
@@ -118,7 +105,8 @@ def enrich_call_with_accessible_url(call: Call, settings: Settings) -> dict[str,
         return enriched
     key = call.get("recording_key")
     if not isinstance(key, str) or not key:
-        key = extract_s3_key_from_url(call.get("recording_url"), system_settings.storage.bucket)
+        storage = system_settings.storage
+        key = find_object(call.get("recording_url"), storage.endpoint_url, storage.bucket)
     if key is not None and key_is_askable(key):
         enriched["recording_url"] = generate_signed_url(system_settings, key)
     return enriched

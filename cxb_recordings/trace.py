@@ -9,6 +9,7 @@ from dataclasses import replace
 from .calls.repository import Call, CallRepository, recording_key_from_call
 from .calls.tokens import is_well_formed
 from .doctor import host_failure, live_settings, probe_fleet, probe_storage
+from .endpoints import find_object
 from .errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from .findings import Finding, unreachable, what
 from .links import crm_url_problem
@@ -16,7 +17,6 @@ from .playback.byte_range import RangeRequest
 from .playback.source import RecordingSource, key_is_askable
 from .service import RecordingService
 from .settings import SystemSettings
-from .storage_urls import extract_s3_key_from_url
 
 
 def trace_session(service: RecordingService, call_repo: CallRepository, session_id: str) -> list[Finding]:
@@ -145,7 +145,9 @@ def _verdict(findings: list[Finding], settings: SystemSettings, key: str, call: 
     if not settings.fleet and settings.storage is None:
         seen = "there is no source at all"
     remedy = "look whether the upload finished, and under which key"
-    in_url = extract_s3_key_from_url(call.get("recording_url"))
+    storage = settings.storage
+    place = (storage.endpoint_url, storage.bucket) if storage else ()
+    in_url = find_object(call.get("recording_url"), *place)
     if in_url is not None and in_url != key and key_is_askable(in_url):
         remedy = "the recording_url's whole path names another key: store that as the recording_key"
     return Finding("failure", "recording", seen, remedy)

@@ -21,7 +21,18 @@ AWS = {
     "s3-eu-west-1.amazonaws.com": "eu-west-1",
     "s3.dualstack.ap-southeast-2.amazonaws.com": "ap-southeast-2",
     "s3-fips.us-gov-west-1.amazonaws.com": "us-gov-west-1",
+    "s3-fips.dualstack.us-east-1.amazonaws.com": "us-east-1",
+    "s3-fips-us-gov-west-1.amazonaws.com": "us-gov-west-1",
     "s3.cn-north-1.amazonaws.com.cn": "cn-north-1",
+    "s3.dualstack.cn-northwest-1.amazonaws.com.cn": "cn-northwest-1",
+    "s3.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1",
+    "s3-external-1.amazonaws.com": "us-east-1",
+    "s3-accelerate.amazonaws.com": "us-east-1",
+    "s3-accelerate.dualstack.amazonaws.com": "us-east-1",
+    "s3-website-eu-west-1.amazonaws.com": "eu-west-1",
+    "s3-website.eu-central-1.amazonaws.com": "eu-central-1",
+    "s3-website.cn-north-1.amazonaws.com.cn": "cn-north-1",
+    "s3express-use1-az4.us-east-1.amazonaws.com": "us-east-1",
 }
 
 NORMAL_FORMS = {
@@ -100,7 +111,7 @@ def test_an_endpoint_of_aws_tells_its_region_whatever_bucket_stands_in_front(
     endpoint = f"{bucket}.{host}" if bucket else host
 
     assert region_from_endpoint(endpoint) == region
-    assert endpoint_url(endpoint) == f"https://{host.replace('s3-eu', 's3.eu')}"  # the dot is the newer form
+    assert endpoint_url(endpoint) == f"https://{host.replace(f'-{region}', f'.{region}')}"  # the dot is the newer form
     assert StorageHost.parse(endpoint).bucket == bucket
 
 
@@ -134,6 +145,39 @@ def test_a_bucket_in_the_path_is_no_endpoint_but_the_region_is_told() -> None:
         endpoint_url("https://nyc3.digitaloceanspaces.com/recordings")
 
     assert region_from_endpoint("https://nyc3.digitaloceanspaces.com/recordings") == "nyc3"
+
+
+ACCESS_POINTS = {
+    "ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com": "eu-west-1",
+    "ap-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com": "us-west-2",
+    "ap-123456789012.s3-accesspoint-fips.us-gov-east-1.amazonaws.com": "us-gov-east-1",
+    "ap-123456789012.op-01.s3-outposts.us-east-1.amazonaws.com": "us-east-1",
+    "ol-123456789012.s3-object-lambda.us-east-1.amazonaws.com": "us-east-1",
+    "alias.mrap.accesspoint.s3-global.amazonaws.com": None,
+    "123456789012.s3-control.us-east-1.amazonaws.com": "us-east-1",
+    "s3-control-fips.dualstack.us-east-2.amazonaws.com": "us-east-2",
+    "s3express-control.us-east-1.amazonaws.com": "us-east-1",
+}
+
+
+@pytest.mark.parametrize(("host", "region"), ACCESS_POINTS.items())
+def test_a_host_that_leads_to_s3_by_another_way_than_a_bucket_names_none(host: str, region: str | None) -> None:
+    assert StorageHost.parse(host) == StorageHost(host, None, region, is_known=True, has_buckets=False)
+    assert endpoint_url(host) == f"https://{host}"
+
+
+@pytest.mark.parametrize("host", ["minio.internal", "MinIO.Internal", "minio.internal."])
+@pytest.mark.parametrize("endpoint", ["http://minio.internal:9000", "https://minio.internal"])
+def test_what_stands_in_front_of_the_configured_endpoint_is_a_bucket(host: str, endpoint: str) -> None:
+    for bucket in ("recordings", "my.dotted.bucket"):
+        assert StorageHost.parse(f"{bucket}.{host}", endpoint) == StorageHost("minio.internal", bucket)
+    for other in ("minio.internal", "notminio.internal", "minio.internal.example", "internal"):
+        assert StorageHost.parse(other, endpoint) == StorageHost(other)
+
+
+@pytest.mark.parametrize("host", ["s3-a" * 20_000, "s3." * 20_000 + "amazonaws.com", ("s3-" + "a-" * 100 + ".") * 100])
+def test_a_host_that_is_too_long_is_none_that_is_known(host: str) -> None:
+    assert StorageHost.parse(host) == StorageHost(host.removesuffix("."))
 
 
 @pytest.mark.parametrize(

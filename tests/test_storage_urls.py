@@ -229,6 +229,34 @@ NOT_FOUND: list[Any] = [
 ]
 
 
+IN_FRONT = {
+    "http://recordings.minio.internal:9000/recordings/s-1.wav": "recordings/s-1.wav",
+    "https://recordings.minio.internal/s-1.wav": "s-1.wav",
+    "http://Recordings.MinIO.Internal.:9000/s-1.wav?X-Amz-Signature=x": "s-1.wav",
+    "http://minio.internal:9000/recordings/recordings/s-1.wav": "recordings/s-1.wav",
+    "http://other.minio.internal:9000/recordings/s-1.wav": None,
+    "http://minio.internal:9000/other/recordings/s-1.wav": None,
+    "http://10.1.2.3:9000/recordings/s-1.wav": "s-1.wav",
+    "https://recordings.s3-accelerate.amazonaws.com/recordings/a": "recordings/a",
+    "http://recordings.s3-website-eu-west-1.amazonaws.com/recordings/a": "recordings/a",
+    "http://recordings.s3-website.eu-central-1.amazonaws.com/a": "a",
+    "https://recordings.s3-fips.dualstack.us-east-1.amazonaws.com/a": "a",
+    "https://recordings.s3.cn-north-1.amazonaws.com.cn/a": "a",
+    "https://recordings-1.s3-accesspoint.eu-west-1.amazonaws.com/recordings/a": None,
+    "https://1.s3-control.eu-west-1.amazonaws.com/recordings/a": None,
+    "https://recordings.fra1.cdn.digitaloceanspaces.com/recordings/a": "recordings/a",
+}
+
+
+@pytest.mark.parametrize(("url", "key"), IN_FRONT.items())
+def test_with_bucket_and_endpoint_known_everything_reads_a_url_alike(url: str, key: str | None) -> None:
+    document = minio("http://minio.internal:9000")
+
+    assert RecordingService(lambda: document).extract_s3_key_from_url(url, "recordings") == key
+    enriched = enrich_call_with_accessible_url({"recording_url": url}, document)["recording_url"]
+    assert enriched.partition("?X-Amz-Algorithm")[0] == (f"http://minio.internal:9000/recordings/{key}" if key else url)
+
+
 @pytest.mark.parametrize("url", NOT_FOUND)
 def test_no_key_is_found_in_anything_else(url: Any) -> None:
     assert extract_s3_key_from_url(url) is None

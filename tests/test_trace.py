@@ -82,3 +82,16 @@ def test_a_source_that_fails_is_shown_with_its_status_and_time(healthy: Healthy)
 
     assert report.of(healthy.host.url)["http_status"] == 403
     assert report.of(healthy.host.url)["seconds"] > 0
+
+
+def test_the_key_that_a_trace_advises_is_of_the_configured_bucket(healthy: Healthy) -> None:
+    endpoint = healthy.bucket.server.endpoint.removeprefix("http://")
+    advice = {
+        f"http://{healthy.bucket.name}.{endpoint}/{healthy.bucket.name}/gone.wav": "whole path names another key",
+        f"http://other.{endpoint}/{healthy.bucket.name}/gone.wav": "under which key",
+        f"http://{endpoint}/other/2024/gone.wav": "under which key",
+    }
+    for url, remedy in advice.items():
+        calls = InMemoryCallRepository([{"session_id": "s-1", "recording_url": url}])
+
+        assert remedy in trace(healthy.settings(), calls=calls).first["remedy"]
