@@ -46,6 +46,7 @@ class TokenStore(Protocol):
         """From when on the token opens nothing, as an aware datetime; None: never. False for an unknown call.
 
         Raises:
+            TypeError: it is neither a datetime nor None.
             ValueError: the datetime is naive.
         """
 
@@ -89,8 +90,11 @@ def require_aware(expires_at: datetime | None) -> None:
     """Refuse a naive datetime: nobody knows which moment it names.
 
     Raises:
+        TypeError: it is neither a datetime nor None.
         ValueError: it has no time zone.
     """
+    if expires_at is not None and not isinstance(expires_at, datetime):
+        raise TypeError(f"expires_at: a datetime or None is needed, not {type(expires_at).__name__}")
     if expires_at is not None and expires_at.utcoffset() is None:
         raise ValueError(
             "expires_at: an aware datetime is needed, such as datetime.now(timezone.utc) + timedelta(days=30)"

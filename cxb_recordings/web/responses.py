@@ -48,8 +48,16 @@ def stream_recording_key(key: str, *, name: str = "cxb_recordings", public: bool
 
     Returns:
         200, 206, 304, 404, 412, 416, 502 or 503; never raises for anything that a client or a source sends.
+
+    Raises:
+        TypeError: `key` is not a string.
+        ValueError: the app has no registration of this name.
     """
-    service: RecordingService = current_app.extensions[name]
+    if not isinstance(key, str):
+        raise TypeError(f"key: a string is needed, not {type(key).__name__}")
+    service = current_app.extensions.get(name)
+    if not isinstance(service, RecordingService):
+        raise ValueError(f"name: the app has no registration {name!r}; call register(app, …, name={name!r})")
     return deliver(service, key, Listener(), public=public)
 
 

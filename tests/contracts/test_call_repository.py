@@ -341,6 +341,15 @@ def test_a_naive_expiry_is_refused(calls: Subject, session_id: Any) -> None:
     assert calls.opens(TOKEN)
 
 
+@pytest.mark.parametrize("expires_at", ["2099-01-01", 4_102_444_800, True, NOW.date(), timedelta(days=1)])
+def test_an_expiry_that_is_no_datetime_is_refused_at_once(calls: Subject, expires_at: Any) -> None:
+    calls.add(recording_access_token=TOKEN)
+
+    with pytest.raises(TypeError, match="expires_at: a datetime or None is needed, not "):
+        calls.repository.set_expiry("s-1", expires_at)
+    assert calls.opens(TOKEN)
+
+
 @pytest.mark.parametrize("expires_at", ["2099-01-01", 4_102_444_800, True, {"$gt": 0}])
 def test_an_expiry_that_is_no_moment_closes_the_link(calls: Subject, expires_at: object) -> None:
     calls.add(recording_access_token=TOKEN, recording_access_expires_at=expires_at)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from cxb_recordings import RecordingService, enrich_call_with_accessible_url
+from cxb_recordings import RecordingService, enrich_call_with_accessible_url, stream_recording_key
 from cxb_recordings.errors import RecordingMissing
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.service import Options
@@ -62,6 +65,21 @@ def test_a_trace_does_not_advise_to_store_one(scripted: Scripted) -> None:
     findings = trace_session(scripted.service, scripted.calls, "s")
 
     assert "under which key" in next(finding for finding in findings if finding.check == "recording").remedy
+
+
+@pytest.mark.parametrize("key", [uuid4(), None, 7, b"a.wav", Path("a.wav"), ["a.wav"], object()])
+def test_a_key_that_is_no_string_is_a_mistake_of_the_host_that_is_told_at_once(scripted: Scripted, key: Any) -> None:
+    with scripted.app.test_request_context(), pytest.raises(TypeError, match="key: a string is needed, not "):
+        stream_recording_key(key)
+    with pytest.raises(TypeError):  # before it needs a request, or a registration
+        stream_recording_key(key, name="unknown")
+    assert scripted.origin.requests == []
+
+
+@pytest.mark.parametrize("name", ["unknown", "flask-jwt-extended", None])
+def test_so_is_the_name_of_no_registration(scripted: Scripted, name: Any) -> None:
+    with scripted.app.test_request_context(), pytest.raises(ValueError, match="call register"):
+        stream_recording_key("a.wav", name=name)
 
 
 @pytest.mark.parametrize("key", ODD)
