@@ -114,27 +114,31 @@ def read_settings(document: object) -> SystemSettings:
 
 
 class SettingsReader:
-    """Live settings: asks the host's provider, parses what has changed, logs the faults of each change once."""
+    """Live settings: asks the host's provider, parses each mapping once, and logs its faults once. Thread-safe."""
+
+    REMEMBERED = 1024  # mappings: a provider may have one for each tenant, and credentials are rotated for years
 
     def __init__(self, provider: Callable[[], object]) -> None:
         """Read from `provider`, which is not called yet."""
         self._provider = provider
         self._lock = threading.Lock()
-        self._remembered: tuple[_Outline, SystemSettings] | None = None
+        self._remembered: dict[_Outline, SystemSettings] = {}
 
     def __call__(self) -> SystemSettings:
         """The settings as they are now; what the provider raises is passed on."""
         # An outline is compared, not the mapping: one that was changed in place would equal itself.
         outline = _outline(self._provider())
-        remembered = self._remembered
-        if remembered is not None and remembered[0] == outline:
-            return remembered[1]
+        remembered = self._remembered.get(outline)
+        if remembered is not None:
+            return remembered
         with self._lock:
-            if self._remembered is None or self._remembered[0] != outline:
+            if outline not in self._remembered:
                 settings = _read(outline)
                 _log(settings)
-                self._remembered = (outline, settings)
-            return self._remembered[1]
+                if len(self._remembered) >= self.REMEMBERED:
+                    del self._remembered[next(iter(self._remembered))]  # the oldest one
+                self._remembered[outline] = settings
+            return self._remembered[outline]
 
 
 def _log(settings: SystemSettings) -> None:
