@@ -16,6 +16,13 @@ from .sources.availability import AvailabilityEvent, SourcePutAside
 _logger = logging.getLogger(__name__)
 
 
+def _who(listener: Listener) -> str:
+    """Which recording a listener asked for, for a log; quoted, so that no text from outside makes lines there."""
+    asked = f"token {listener.token_fingerprint}" if listener.token_fingerprint else ""
+    called = "" if listener.session_id is None else f"session id {listener.session_id!r:.200}"
+    return ", ".join(part for part in (asked, called) if part) or "a view of the host's own"
+
+
 class Reports:
     """The log records and signals of one service."""
 
@@ -49,7 +56,7 @@ class Reports:
         """A request found nothing to play; `step` says where it ended."""
         fields = {"step": step, "session_id": listener.session_id, "token_fingerprint": listener.token_fingerprint}
         level = logging.WARNING if outage else logging.INFO
-        _logger.log(level, "recording not found: %s", step, extra=fields | {"outage": outage})
+        _logger.log(level, "recording not found: %s (%s)", step, _who(listener), extra=fields | {"outage": outage})
         event = signals.RecordingNotFound(listener, step, outage)
         signals.send(signals.recording_not_found, self._sender, event)
 
