@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.servers.gunicorn",
     "tests.servers.mongod",
     "tests.servers.nginx",
+    "tests.servers.rclone",
     "tests.servers.seaweedfs",
     "tests.servers.tls",
 ]
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Rooms and servers that take minutes: the quick run leaves them out, CI has them all.
 LONG_ROOMS = ("tests/clients/", "tests/survival/")
-LONG_FIXTURES = {"ceph", "own_mongod", "seaweedfs"}
+LONG_FIXTURES = {"ceph", "own_mongod", "rclone", "seaweedfs"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -214,9 +214,16 @@ def test_a_listing_without_a_recording_is_an_empty_bucket() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "check"), [((200, "RIFF"), "storage range"), ((403, error("AccessDenied")), "storage credentials")]
+    ("reply", "check"),
+    [
+        ((200, "RIFF"), "storage range"),
+        ((206, "RIFF"), "storage range"),
+        ((403, error("AccessDenied")), "storage credentials"),
+    ],
 )
-def test_a_store_that_ignores_ranges_and_a_key_that_may_only_list_are_told(reply: tuple[int, str], check: str) -> None:
+def test_a_store_without_just_the_range_and_a_key_that_may_only_list_are_told(
+    reply: tuple[int, str], check: str
+) -> None:
     listing = "<ListBucketResult><Contents><Key>a.wav</Key><Size>4</Size></Contents></ListBucketResult>"
     with store(404, error("NoSuchKey"), {"list-type=2": (200, listing), "/a.wav": reply}) as minio:
         report = doctor({"minio": minio})

@@ -14,6 +14,7 @@ from xml.etree import ElementTree  # nosec B405
 
 from urllib3 import BaseHTTPResponse
 
+from ..playback.byte_range import ByteSpan, parse_content_range
 from ..playback.conditions import parse_http_date
 from ..playback.source import key_is_askable
 from ..settings import StorageSettings, SystemSettings
@@ -32,6 +33,7 @@ class StoreReply:
         region: the region that the store names; None where it names none.
         date: the store's clock, whole seconds; None where it does not tell.
         keys: of a listing, those of objects that may be recordings, without empty ones; None where it is no listing.
+        is_first_byte: whether it says that it carries the first byte and no other, as ``bytes=0-0`` asks for.
     """
 
     status: int
@@ -39,6 +41,7 @@ class StoreReply:
     region: str | None
     date: datetime | None
     keys: tuple[str, ...] | None = None
+    is_first_byte: bool = False
 
 
 class StorageProbe:
@@ -71,6 +74,7 @@ class StorageProbe:
     def _read(self, response: BaseHTTPResponse) -> StoreReply:
         document = self.source.read_document(response)
         is_refused = response.status >= 300
+        span, _ = parse_content_range(response.headers.get("content-range")) or (None, None)
         return StoreReply(
             status=response.status,
             code=error_word("Code", document) if is_refused else "",
@@ -79,6 +83,7 @@ class StorageProbe:
             or None,
             date=parse_http_date(response.headers.get("date")),
             keys=None if is_refused else _listed(document),
+            is_first_byte=not is_refused and span == ByteSpan(0, 1),
         )
 
 

@@ -124,14 +124,14 @@ def moto_bucket(moto_s3: S3Server) -> Bucket:
     return moto_s3.new_bucket()
 
 
-@pytest.fixture(params=["moto", "ceph", "seaweedfs"])
+@pytest.fixture(params=["moto", "ceph", "seaweedfs", "rclone"])
 def any_bucket(request: pytest.FixtureRequest) -> Bucket:
     """An empty bucket of each S3 store in turn; the test runs once with each."""
     bucket: Bucket = request.getfixturevalue(f"{request.param}_bucket")
     return bucket
 
 
-@pytest.fixture(params=["ceph", "seaweedfs"])
+@pytest.fixture(params=["ceph", "seaweedfs", "rclone"])
 def judge(request: pytest.FixtureRequest) -> S3Gateway:
     """Each S3 store that checks signatures, in turn."""
     store: S3Gateway = request.getfixturevalue(request.param)
