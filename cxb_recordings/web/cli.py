@@ -86,7 +86,7 @@ def _command(function: Callable[..., None]) -> click.Command:
             raise
         except Exception as exc:
             # Only the type: the text of a host's exception may hold a secret.
-            raise click.ClickException(what(exc)) from exc
+            raise click.ClickException(_printable(what(exc))) from exc
 
     named = click.option("--name", "registration", callback=_find_registration, help="Which registration of the app.")
     return click.command()(named(with_appcontext(guarded)))
@@ -178,7 +178,7 @@ def backfill(registration: Registration, batch: int, after: str) -> None:
                 given += store.ensure_token(session_id) is not None
                 last = session_id
     except BaseException:
-        click.echo(f"Ended after {given} calls; go on with --after {shlex.quote(last)}", err=True)
+        click.echo(f"Ended after {given} calls; go on with --after {_shell_word(last)}", err=True)
         raise
     click.echo(f"{given} calls were given a token.")
 
@@ -223,7 +223,8 @@ def _show(findings: list[Finding], *, as_json: bool) -> None:
             {field: value for field, value in asdict(finding).items() if value not in (None, "")}
             for finding in findings
         ]
-        click.echo(json.dumps({"status": findings[0].status, "findings": shown}, indent=2))
+        # JSON escapes every control character but this one.
+        click.echo(json.dumps({"status": findings[0].status, "findings": shown}, indent=2).replace("\x7f", "\\u007f"))
     else:
         for finding in findings:
             click.echo(_line(finding))
@@ -240,6 +241,22 @@ def _line(finding: Finding) -> str:
         f"{finding.length} bytes" if finding.length is not None else "",
     ]
     shown = ", ".join(fact for fact in facts if fact)
-    line = f"{click.style(f'{finding.status:7}', fg=_COLOURS[finding.status])}  {finding.check}: {finding.seen}"
-    line += f" ({shown})" if shown else ""
-    return f"{line}\n         -> {finding.remedy}" if finding.remedy else line
+    line = _printable(f"  {finding.check}: {finding.seen}{f' ({shown})' if shown else ''}")
+    line = click.style(f"{finding.status:7}", fg=_COLOURS[finding.status]) + line
+    return f"{line}\n         -> {_printable(finding.remedy)}" if finding.remedy else line
+
+
+def _printable(text: str) -> str:
+    """A text as a terminal may show it: what controls one, or turns its writing around, is escaped as Python does.
+
+    Also lone surrogates, which can't be encoded, and line breaks.
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _shell_word(text: str) -> str:
+    """A text as one word to type into a shell; one that is not printable, as bash, zsh and ksh read it."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = (char if char.isprintable() and char not in "\\'" else f"\\U{ord(char):08x}" for char in text)
+    return f"$'{''.join(escaped)}'"
