@@ -27,6 +27,8 @@ SKEW_SUSPECT = 60  # seconds: no clock that is kept in time is off by as much
 
 _KEY_CODES = {
     "InvalidAccessKeyId": ("minio.access_key", "the store does not know the access key"),
+    "ExpiredToken": ("minio.session_token", "the temporary credentials have expired"),
+    "InvalidToken": ("minio.session_token", "the store does not know the session token"),
     "SignatureDoesNotMatch": ("minio.secret_key", "the secret key does not belong to the access key"),
 }
 _REGION_CODES = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException")
@@ -64,6 +66,10 @@ def check_settings(settings: SystemSettings) -> Iterator[Finding]:
     for fault in settings.faults:
         used = "it is left out" if fault.field.startswith("cxbcore_") else "object storage is skipped"
         yield Finding("failure", fault.field, fault.problem, f"correct it in the system settings; until then {used}")
+    for fault in settings.misnamed:
+        yield Finding(
+            "warning", fault.field, fault.problem, "correct the name in the system settings, or leave it away"
+        )
     if not settings.faults:
         yield Finding("ok", "settings", "every field that is there is well-formed")
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from . import field_names
 from .endpoints import endpoint_url, region_from_endpoint, split_base_url
 from .errors import SettingsError
 
@@ -33,6 +34,7 @@ class StorageSettings:
         endpoint_url: with a scheme, without a bucket.
         region: for signatures.
         bucket: the bucket's name.
+        session_token: of temporary credentials (STS); None where they are lasting.
     """
 
     endpoint_url: str
@@ -40,6 +42,7 @@ class StorageSettings:
     bucket: str
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,13 @@ class SystemSettings:
         storage: None where object storage is not configured, or not completely.
         fleet: the hosts in order.
         faults: in the order of the fields.
+        misnamed: fields that are not read, and whose name is nearly that of one that is.
     """
 
     storage: StorageSettings | None = None
     fleet: tuple[FleetHostSettings, ...] = ()
     faults: tuple[Fault, ...] = ()
+    misnamed: tuple[Fault, ...] = ()
 
     def require_storage(self) -> StorageSettings:
         """The storage settings.
@@ -142,10 +147,11 @@ class SettingsReader:
 
 
 def _log(settings: SystemSettings) -> None:
-    if settings.faults:
-        faults = "; ".join(str(fault) for fault in settings.faults)
+    told = (*settings.faults, *settings.misnamed)
+    if told:
+        faults = "; ".join(str(fault) for fault in told)
         used = "" if settings.storage else " (object storage is not used)"
-        fields = {"settings_fields": [fault.field for fault in settings.faults]}
+        fields = {"settings_fields": [fault.field for fault in told]}
         _logger.warning("system settings%s: %s", used, faults, extra=fields)
     if settings.plain_http_hosts:
         hosts = ", ".join(settings.plain_http_hosts)
@@ -164,9 +170,10 @@ class _Outline:
     fleet: _Scalar | tuple[_Entry, ...]
     secret: _Scalar
     document: _Scalar = None
+    misnamed: tuple[tuple[str, str], ...] = ()
 
 
-_STORAGE_NAMES = ("endpoint", "access_key", "access", "secret_key", "secret", "bucket", "region", "secure")
+_STORAGE_NAMES = (*field_names.STORAGE, *field_names.SHORT.values())
 
 
 def _scalar(value: object) -> _Scalar:
@@ -183,7 +190,19 @@ def _outline(document: object) -> _Outline:
         else _scalar(storage),
         tuple(_entry(entry) for entry in fleet) if isinstance(fleet, (list, tuple)) else _scalar(fleet),
         _scalar(document.get("cxbcore_secret")),
+        misnamed=tuple(_misnamed(document, storage, fleet)),
     )
+
+
+def _misnamed(document: Mapping[object, object], storage: object, fleet: object) -> Iterator[tuple[str, str]]:
+    yield from field_names.misnamed(document, field_names.SECTIONS)
+    if isinstance(storage, Mapping):
+        for name, meant in field_names.misnamed(storage, field_names.STORAGE):
+            yield f"minio.{name}", meant
+    for number, entry in enumerate(fleet if isinstance(fleet, (list, tuple)) else ()):
+        if isinstance(entry, Mapping):
+            for name, meant in field_names.misnamed(entry, field_names.FLEET_HOST):
+                yield f"cxbcore_fleet[{number}].{name}", meant
 
 
 def _entry(entry: object) -> _Entry:
@@ -201,7 +220,8 @@ def _read(outline: _Outline) -> SystemSettings:
     faults: list[Fault] = []
     storage = _read_storage(outline.storage, faults)
     fleet = tuple(_read_fleet(outline.fleet, _read_secret(outline.secret, "cxbcore_secret", faults), faults))
-    return SystemSettings(storage, fleet, tuple(faults))
+    misnamed = (Fault(name, f"it is not read; {meant} is the field's name") for name, meant in outline.misnamed)
+    return SystemSettings(storage, fleet, tuple(faults), tuple(misnamed))
 
 
 def _read_storage(section: _Scalar | tuple[_Scalar, ...], faults: list[Fault]) -> StorageSettings | None:
@@ -221,9 +241,10 @@ def _read_storage(section: _Scalar | tuple[_Scalar, ...], faults: list[Fault]) -
     secret_key = _read_required(_either(values["secret_key"], values["secret"]), "secret_key", _SECRET, faults)
     bucket = _read_required(values["bucket"], "bucket", _BUCKET, faults)
     region = _read_required(_either(values["region"], region_from_endpoint(endpoint)), "region", _REGION, faults)
+    session_token = _read_secret(values["session_token"], "minio.session_token", faults)
     if len(faults) > before:
         return None
-    return StorageSettings(endpoint, region, bucket, access_key, secret_key)
+    return StorageSettings(endpoint, region, bucket, access_key, secret_key, session_token)
 
 
 def _either(value: _Scalar, other: _Scalar) -> _Scalar:

@@ -56,7 +56,9 @@ class ObjectStorage:
         """
         self._origin = storage.endpoint_url
         self._bucket = storage.bucket
-        self._signer = S3SigV4Auth(Credentials(storage.access_key, storage.secret_key), "s3", storage.region)
+        self._signer = S3SigV4Auth(
+            Credentials(storage.access_key, storage.secret_key, storage.session_token), "s3", storage.region
+        )
         # A listener who seeks asks for one recording again and again.
         self._signed_headers = lru_cache(maxsize=1024)(self._sign)
         self._timeout = Timeout(connect=connect_timeout, read=read_timeout)

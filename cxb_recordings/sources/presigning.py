@@ -37,6 +37,7 @@ def make_client(storage: StorageSettings) -> Any:
         region_name=storage.region,
         aws_access_key_id=storage.access_key,
         aws_secret_access_key=storage.secret_key,
+        aws_session_token=storage.session_token,
         verify=True,  # not the bundle of AWS_CA_BUNDLE, which is read though nothing is ever connected
         config=Config(
             signature_version="s3v4",  # botocore presigns the old SigV2 for us-east-1 when left alone

@@ -1,0 +1,128 @@
+"""Temporary credentials: their session token goes with every request and into every signed URL, and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from cxb_recordings import RecordingService, enrich_call_with_accessible_url, generate_signed_url
+from cxb_recordings.doctor import check_storage
+from cxb_recordings.playback.conditions import PlaybackRequest
+from cxb_recordings.service import Options
+from cxb_recordings.settings import read_settings
+from tests.servers.scripted_origin import ScriptedOrigin
+
+TOKEN = "FwoGZXIvYXdzEBYaDG+session/token=="
+OK = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-0/10\r\nContent-Length: 1\r\nETag: \"e\"\r\n\r\nx"
+
+
+@pytest.fixture
+def origin() -> Iterator[ScriptedOrigin]:
+    origin = ScriptedOrigin(lambda _: OK)
+    yield origin
+    origin.stop()
+
+
+def document(origin: ScriptedOrigin, **changes: object) -> dict[str, Any]:
+    settings = origin.storage()
+    return {"minio": {**settings["minio"], **changes}}  # type: ignore[dict-item]
+
+
+@pytest.fixture(params=[None, TOKEN], ids=["lasting", "temporary"])
+def session_token(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+        monkeypatch.setenv(name, "of-the-environment")
+    token: str | None = request.param
+    return token
+
+
+def test_requests_carry_the_configured_session_token_signed(origin: ScriptedOrigin, session_token: str | None) -> None:
+    settings = document(origin, session_token=session_token)
+    service = RecordingService(lambda: settings, Options(offload="/_protected/"))
+    [source] = service.sources(service.settings())
+
+    source.open("a.wav").body.close()
+    source.describe("a.wav")
+    list(check_storage(service.settings(), service.options))
+    handed = service.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over
+
+    assert len(origin.requests) > 3
+    for request in origin.requests:
+        assert request.headers.get("x-amz-security-token") == session_token
+        assert ("x-amz-security-token" in request.headers["Authorization"]) == (session_token is not None)
+    assert handed is not None
+    assert parse_qs(urlsplit(handed.signed_url).query).get("X-Amz-Security-Token") == (session_token and [session_token])
+
+
+def test_signed_urls_are_those_of_boto3_with_the_session_token(
+    origin: ScriptedOrigin, session_token: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = document(origin, session_token=session_token)
+    storage = read_settings(settings).require_storage()
+    ours = generate_signed_url(settings, "a b.wav", 60)
+    enriched = enrich_call_with_accessible_url({"recording_key": "a b.wav"}, settings)["recording_url"]
+    for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+        monkeypatch.delenv(name)
+    client = boto3.client(
+        "s3",
+        endpoint_url=storage.endpoint_url,
+        region_name=storage.region,
+        aws_access_key_id=storage.access_key,
+        aws_secret_access_key=storage.secret_key,
+        aws_session_token=session_token,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    theirs = client.generate_presigned_url(
+        "get_object", Params={"Bucket": storage.bucket, "Key": "a b.wav"}, ExpiresIn=60
+    )
+
+    assert parse_qs(urlsplit(ours).query).keys() == parse_qs(urlsplit(theirs).query).keys()
+    for url in (ours, enriched, theirs):
+        assert parse_qs(urlsplit(url).query).get("X-Amz-Security-Token") == (session_token and [session_token])
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("wrong", [7, True, ["t"], b"t", " t", "t\n", "t\r\nX-Evil: 1", "ü", "t" * 5000])
+def test_a_session_token_that_cannot_be_is_a_fault_without_its_value(origin: ScriptedOrigin, wrong: object) -> None:
+    found = read_settings(document(origin, session_token=wrong))
+
+    assert found.storage is None
+    assert [fault.field for fault in found.faults] == ["minio.session_token"]
+    assert str(wrong) not in str(found.faults) or len(str(wrong)) < 3
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_none_and_an_empty_one_are_none(origin: ScriptedOrigin, absent: object) -> None:
+    assert read_settings(document(origin, session_token=absent)) == read_settings(document(origin))
+
+
+def test_a_session_token_stands_in_no_repr_and_no_log(
+    origin: ScriptedOrigin, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "cxb_recordings")
+    settings = document(origin, session_token=TOKEN)
+    origin.answer = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    service = RecordingService(lambda: settings)
+
+    findings = list(check_storage(service.settings(), service.options))
+
+    assert TOKEN not in repr(service.settings())
+    assert TOKEN not in caplog.text + str(findings)
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidToken"])
+def test_the_doctor_names_the_session_token_where_the_store_refuses_it(origin: ScriptedOrigin, code: str) -> None:
+    error = b"<Error><Code>%s</Code></Error>" % code.encode()
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(error)
+    origin.answer = lambda _: head + error
+
+    findings = list(check_storage(read_settings(document(origin, session_token=TOKEN)), Options()))
+
+    [failure] = [finding for finding in findings if finding.status == "failure"]
+    assert (failure.check, failure.remedy) == ("storage credentials", "correct minio.session_token")
