@@ -13,18 +13,21 @@ from botocore.config import Config
 
 from cxb_recordings import RecordingService, enrich_call_with_accessible_url, generate_signed_url
 from cxb_recordings.doctor import check_storage
+from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.service import Options
 from cxb_recordings.settings import read_settings
 from tests.servers.scripted_origin import ScriptedOrigin
 
 TOKEN = "FwoGZXIvYXdzEBYaDG+session/token=="
-OK = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-0/10\r\nContent-Length: 1\r\nETag: \"e\"\r\n\r\nx"
+OK = b'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-0/10\r\nContent-Length: 1\r\nETag: "e"\r\n\r\nx'
+
+WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: "e"\r\n\r\n'
 
 
 @pytest.fixture
 def origin() -> Iterator[ScriptedOrigin]:
-    origin = ScriptedOrigin(lambda _: OK)
+    origin = ScriptedOrigin(lambda request: OK if "Range" in request.headers else WHOLE)
     yield origin
     origin.stop()
 
@@ -47,7 +50,7 @@ def test_requests_carry_the_configured_session_token_signed(origin: ScriptedOrig
     service = RecordingService(lambda: settings, Options(offload="/_protected/"))
     [source] = service.sources(service.settings())
 
-    source.open("a.wav").body.close()
+    source.open("a.wav", RangeRequest(0, 0)).body.close()
     source.describe("a.wav")
     list(check_storage(service.settings(), service.options))
     handed = service.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over
@@ -57,7 +60,9 @@ def test_requests_carry_the_configured_session_token_signed(origin: ScriptedOrig
         assert request.headers.get("x-amz-security-token") == session_token
         assert ("x-amz-security-token" in request.headers["Authorization"]) == (session_token is not None)
     assert handed is not None
-    assert parse_qs(urlsplit(handed.signed_url).query).get("X-Amz-Security-Token") == (session_token and [session_token])
+    assert parse_qs(urlsplit(handed.signed_url).query).get("X-Amz-Security-Token") == (
+        session_token and [session_token]
+    )
 
 
 def test_signed_urls_are_those_of_boto3_with_the_session_token(
@@ -102,9 +107,7 @@ def test_none_and_an_empty_one_are_none(origin: ScriptedOrigin, absent: object) 
     assert read_settings(document(origin, session_token=absent)) == read_settings(document(origin))
 
 
-def test_a_session_token_stands_in_no_repr_and_no_log(
-    origin: ScriptedOrigin, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_session_token_stands_in_no_repr_and_no_log(origin: ScriptedOrigin, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "cxb_recordings")
     settings = document(origin, session_token=TOKEN)
     origin.answer = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
