@@ -12,7 +12,7 @@ from functools import lru_cache
 
 SECTIONS = ("minio", "cxbcore_fleet", "cxbcore_secret")
 STORAGE = ("endpoint", "access_key", "secret_key", "bucket", "region", "secure", "session_token")
-SHORT = {"access_key": "access", "secret_key": "secret"}  # read where the full name is not there
+SHORT = {"access_key": "access", "secret_key": "secret"}  # read where the full name is not there  # nosec B105
 FLEET_HOST = ("url", "secret")
 
 # What other S3 clients call the same thing (boto3, rclone, the SDKs of MinIO), in lower case and without separators.
