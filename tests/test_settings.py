@@ -251,31 +251,6 @@ def test_each_change_is_noticed_in_place_and_logged_once(warnings: Callable[[], 
     assert len(warnings()) == 1
 
 
-def test_mappings_that_alternate_are_logged_once_each(warnings: Callable[[], list[logging.LogRecord]]) -> None:
-    tenants = [minio(bucket=""), {**minio(), "cxbcore_fleet": ["http://fleet.example"]}, {"cxbcore_fleet": 7}, minio()]
-    provider = Provider(tenants[0])
-    read = SettingsReader(provider)
-
-    for _ in range(3):
-        for provider.document in tenants:
-            assert read() == read_settings(provider.document)
-
-    assert len(warnings()) == 3
-
-
-def test_what_is_remembered_of_mappings_is_bounded(warnings: Callable[[], list[logging.LogRecord]]) -> None:
-    provider = Provider({})
-    read = SettingsReader(provider)
-    read.REMEMBERED = 4
-
-    for number in range(20):
-        provider.document = minio(bucket=f"tenant {number}")
-        read()
-
-    assert len(read._remembered) == 4
-    assert len(warnings()) == 20
-
-
 def test_plain_http_in_the_fleet_gives_one_warning(warnings: Callable[[], list[logging.LogRecord]]) -> None:
     read = SettingsReader(
         Provider({"cxbcore_fleet": ["http://a.example", "https://b.example"], "cxbcore_secret": SECRETS[2]})
