@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from werkzeug.routing import Rule
 
 from .calls.repository import CallRepository
 from .errors import InvalidRegistration
@@ -21,7 +20,8 @@ from .playback.stream import BASE_CHUNK_SIZE
 from .service import Options, RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
 from .web.cli import Registration, add_commands
-from .web.views import AnyText, admin_blueprint, public_blueprint
+from .web.paths import every_path_below, rule_in_the_way
+from .web.views import admin_blueprint, public_blueprint
 
 LONGEST_TIMEOUT = 2**31 // 1000  # seconds: sockets wait by poll(), whose C int counts milliseconds
 
@@ -211,23 +211,12 @@ def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterabl
                 "characters of a URL is needed"
             )
             continue
-        if taken := _rule_in_the_way(prefix, rules):
+        if taken := rule_in_the_way(prefix, rules):
             yield (
                 f"{argument}: {prefix!r} is taken in this app by {taken}; give each route a prefix of its own, neither "
                 "below nor above that of another: it answers every path below its prefix"
             )
-        rules.append(Rule(f"{prefix}/<{AnyText.NAME}:{argument}>", methods=["GET"]))
-
-
-def _rule_in_the_way(prefix: str, rules: Iterable[Rule]) -> str | None:
-    """The first rule that would take paths away from a route at `prefix`, or from which that would take some away."""
-    for rule in rules:
-        start = rule.rule.partition("<")[0]
-        is_below = start.startswith(f"{prefix}/") and rule.rule != f"{prefix}/"  # that one may be a page of the host's
-        is_above = f"<{AnyText.NAME}:" in rule.rule and f"{prefix}/".startswith(start)
-        if (is_below or is_above) and (rule.methods is None or "GET" in rule.methods):
-            return rule.rule
-    return None
+        rules.append(every_path_below(prefix, argument))
 
 
 def _mistaken_counts(least: int, unit: str, **counts: object) -> Iterable[str]:

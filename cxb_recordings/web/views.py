@@ -5,43 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from flask import Blueprint, Response, g
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
 
 from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
 from ..service import RecordingService
 from ..signals import Listener
+from .paths import add_route
 from .responses import SOURCE, deliver, not_found, unavailable
-
-
-class AnyText(BaseConverter):
-    """All the rest of a path, whatever it is: slashes at either end, several in a row, line breaks, nothing at all.
-
-    A session id may hold slashes (SIP Call-IDs, base64), and WSGI servers decode ``%2F`` before Flask sees it.
-    """
-
-    NAME = "cxb_recordings_any"  # in the app's URL map, which the host's own converters share
-
-    regex = r"[\s\S]*"
-    part_isolating = False
-    weight = 200  # as Werkzeug's `path`: a more exact rule of the host's wins
-
-    def to_url(self, value: object) -> str:
-        """Quote slashes too: otherwise clients resolve ``a/../b``, and proxies merge ``a//b``."""
-        return quote(str(value), safe="")
-
-
-def _add_route(blueprint: Blueprint, argument: str, view: Callable[..., Response]) -> None:
-    """Give `view` every path below the blueprint's prefix. Werkzeug never redirects from there, whatever the app says:
-    merged slashes would be another call, and a redirect shows the token in ``Location``.
-    """
-    blueprint.record(lambda state: state.app.url_map.converters.update({AnyText.NAME: AnyText}))
-    rule = f"/<{AnyText.NAME}:{argument}>"
-    blueprint.add_url_rule(rule, "recording", view, methods=["GET"], merge_slashes=False)
 
 
 def admin_blueprint(
@@ -63,7 +36,7 @@ def admin_blueprint(
             return _nothing_to_play(service, "call", listener)
         return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, identity)
 
-    _add_route(blueprint, "session_id", recording)
+    add_route(blueprint, "session_id", recording)
     return blueprint
 
 
@@ -78,7 +51,7 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
             return _nothing_to_play(service, "token", listener)
         return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener)
 
-    _add_route(blueprint, "token", recording)
+    add_route(blueprint, "token", recording)
     return blueprint
 
 
