@@ -21,6 +21,7 @@ from .service import Options, RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
 from .web.cli import Registration, add_commands
 from .web.paths import every_path_below, rule_in_the_way
+from .web.stream_guard import StreamGuard
 from .web.views import admin_blueprint, public_blueprint
 
 LONGEST_TIMEOUT = 2**31 // 1000  # seconds: sockets wait by poll(), whose C int counts milliseconds
@@ -77,7 +78,8 @@ def register(
         ca_bundle: path of a PEM file with the certificates to trust for storage and fleet hosts, instead of the usual
             ones (a private CA).
         identity: returns whom signals name as the listener on the admin route; by default the JWT's identity.
-        max_streams: streams in progress at most, in each process; beyond it 503 with Retry-After. None for no bound.
+        max_streams: streams in progress at most, in each process, and apart from them as many HEADs; beyond it 503 with
+            Retry-After. None for no bound.
         offload: the internal nginx location (``/_protected/``) that fetches from storage; see the how-to. Not without
             that nginx in front: the reply holds a signed URL, which nginx alone must see.
 
@@ -130,6 +132,8 @@ def register(
     app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
     app.register_blueprint(public_blueprint(name, public_url_prefix, service, call_repo))
     app.extensions[name] = service
+    if not isinstance(app.wsgi_app, StreamGuard):  # an earlier registration's guards the streams of all
+        app.wsgi_app = StreamGuard(app.wsgi_app)  # type: ignore[method-assign]
     add_commands(app, name, Registration(service, call_repo, checks_jwt=require_admin is None))
     return service
 

@@ -56,7 +56,6 @@ class Search:
         limits: how the stream behaves.
         timeout: seconds for finding the first byte.
         reports: logs and signals.
-        stream_ended: called once at the end of a stream that was returned.
         clock: monotonic seconds.
         sleep: waits for some seconds.
     """
@@ -71,7 +70,6 @@ class Search:
     limits: StreamLimits
     timeout: float
     reports: Reports
-    stream_ended: Callable[[], None]
     clock: Callable[[], float]
     sleep: Callable[[float], None]
 
@@ -160,7 +158,6 @@ class Search:
         elif isinstance(event, StreamResumed):
             self.reports.stream_resumed(event, self.listener)
         else:
-            self.stream_ended()
             served = RecordingServed(
                 self.listener,
                 event.source,

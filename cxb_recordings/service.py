@@ -5,16 +5,15 @@ No HTTP headers and no Flask here; what sources say is judged in ``sources`` and
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from . import links, storage_urls
 from .endpoints import find_object
-from .errors import RecordingMissing, TooManyStreams
+from .errors import RecordingMissing
 from .hand_over import URL_SECONDS, StoredRecordings
 from .playback.conditions import PlaybackRequest
 from .playback.source import RecordingSource, key_is_askable
@@ -23,6 +22,7 @@ from .reports import Reports
 from .search import Playback, Search
 from .settings import SettingsReader, SystemSettings
 from .signals import Listener
+from .slots import Slots
 from .sources.availability import Availability
 from .sources.presigning import presign_get_object
 from .sources.upstreams import Upstreams
@@ -40,7 +40,7 @@ class Options:
         resume_attempts: tries to go on with a broken stream, between 64 KB of progress.
         resume_timeout: seconds for them all.
         host_cooldown: seconds that an unreachable source stands at the end of the line.
-        max_streams: streams in progress at most, in this process; None for no bound.
+        max_streams: streams in progress at most, in this process, and apart from them as many HEADs; None for no bound.
         outage_status: 404, or 503 where no source had a recording and one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
         ca_bundle: path of certificates for storage and fleet.
@@ -77,6 +77,8 @@ class RecordingService:
         reports: its log records and signals.
         upstreams: the sources that settings name.
         sleep: waits before a broken stream is tried again.
+        streams: the slots of the GETs that are searched for or played.
+        heads: those of the HEADs that are searched for: others who listen don't keep a HEAD from its answer.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class RecordingService:
         self._clock = clock
         self.sleep = sleep
         self._stream_limits = options.stream_limits()
-        self._slots = None if options.max_streams is None else threading.BoundedSemaphore(options.max_streams)
+        self.streams, self.heads = Slots(options.max_streams), Slots(options.max_streams)
         self.reports = Reports(self)
         self._know_nothing_of_sources()
         self.upstreams: Callable[[SystemSettings], Iterable[RecordingSource]] = Upstreams(
@@ -149,23 +151,18 @@ class RecordingService:
         Raises:
             RecordingMissing: every source says that it has no such recording, or the key can't be one.
             RecordingUnreachable: the same, but at least one source failed or was not asked in time.
-            TooManyStreams: `max_streams` are in progress already.
+            TooManyStreams: `max_streams` are in progress already; for a HEAD, as many other HEADs.
         """
         listener = listener or Listener()
         if not key_is_askable(key):
             self.reports.recording_not_found("key", listener)
             raise RecordingMissing("the key can't be asked of any source")
-        if request.head or self._slots is None:
-            return self._search(key, request, listener, may_hand_over=may_hand_over)
-        if not self._slots.acquire(blocking=False):
-            raise TooManyStreams(f"{self.options.max_streams} streams are in progress")
-        playback = None
-        try:
+        with ExitStack() as taken:
+            taken.callback((self.heads if request.head else self.streams).take())
             playback = self._search(key, request, listener, may_hand_over=may_hand_over)
-        finally:
-            if playback is None or playback.stream is None:
-                self._slots.release()
-        return playback
+            if playback.stream is not None:
+                playback.stream.owns(taken.pop_all().close)
+            return playback
 
     def _search(self, key: str, request: PlaybackRequest, listener: Listener, *, may_hand_over: bool) -> Playback:
         settings = self.settings()
@@ -182,14 +179,9 @@ class RecordingService:
             self._stream_limits,
             self.options.search_timeout,
             self.reports,
-            self._stream_ended,
             self._clock,
             self.sleep,
         ).run()
-
-    def _stream_ended(self) -> None:
-        if self._slots is not None:
-            self._slots.release()
 
     def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
         """See :func:`cxb_recordings.build_public_recording_url`; with this registration's own prefix."""

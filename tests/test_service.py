@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +17,10 @@ from cxb_recordings import InMemoryCallRepository, register, signals
 from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, TooManyStreams
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.conditions import PlaybackRequest
+from cxb_recordings.playback.source import ContentInfo
 from cxb_recordings.service import Options, RecordingService
 from cxb_recordings.testing import InMemorySource
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 from tests.servers.fleet_host import FleetHost, FleetHostFactory
 
 DATA = bytes(range(256)) * 400
@@ -76,6 +79,54 @@ def test_no_more_streams_than_max_streams_are_in_progress(fleet_host: FleetHostF
     first.close()
     assert play(recordings) == DATA
     assert play(recordings) == DATA
+
+
+class SlowSource(InMemorySource):
+    """Answers when it is told to, and knows how many ask at once."""
+
+    def __init__(self) -> None:
+        super().__init__({"a.wav": DATA})
+        self.go_on, self.lock = threading.Event(), threading.Lock()
+        self.asking = self.most = 0
+
+    def describe(self, key: str) -> ContentInfo:
+        with self.lock:
+            self.asking += 1
+            self.most = max(self.most, self.asking)
+        self.go_on.wait(30)
+        with self.lock:
+            self.asking -= 1
+        return super().describe(key)
+
+
+@pytest.mark.parametrize("max_streams", [1, 3])
+def test_heads_have_a_bound_of_their_own_and_neither_wait_for_listeners_nor_keep_them_out(max_streams: int) -> None:
+    recordings, source = service(max_streams=max_streams), SlowSource()
+    recordings.upstreams = lambda _: [source]
+
+    def probe(_: int) -> int:
+        try:
+            return recordings.open("a.wav", PlaybackRequest(head=True)).decision.status
+        except TooManyStreams:
+            return 503
+
+    source.go_on.set()
+    streams = [recordings.open("a.wav", PlaybackRequest()).stream for _ in range(max_streams)]
+    assert probe(0) == 200, "others who listen are no reason for a 503"
+    source.most = 0
+    source.go_on.clear()
+    with ThreadPoolExecutor(12) as threads:
+        replies = [threads.submit(probe, number) for number in range(12)]
+        wait_until(lambda: sum(reply.done() for reply in replies) == 12 - max_streams, "the refusals")
+        for stream in streams:
+            assert stream is not None
+            stream.close()
+        source.go_on.set()
+        assert play(recordings) == DATA
+    assert sorted(reply.result() for reply in replies) == [200] * max_streams + [503] * (12 - max_streams)
+    assert source.most <= max_streams + 1, "and the listener's own"
+    assert (recordings.streams.taken, recordings.heads.taken) == (0, 0)
+    assert probe(0) == 200
 
 
 def test_a_search_that_finds_nothing_gives_its_place_back(fleet_host: FleetHostFactory) -> None:

@@ -81,8 +81,10 @@ class RecordingStream:
     """An iterable of chunks with a ``close()`` that frees the upstream on every exit.
 
     A generator alone would not do: its ``finally`` never runs when iteration never began (a client that is gone before
-    the first byte), while WSGI servers call ``close()`` in any case (PEP 3333).
+    the first byte), while WSGI servers call ``close()`` in any case (PEP 3333). One that is dropped closes itself.
     """
+
+    _closed = True  # until there is something to close
 
     def __init__(
         self,
@@ -130,7 +132,12 @@ class RecordingStream:
         self._resumes = 0
         self._error: RecordingError | None = None
         self._finished = False
+        self._free: Callable[[], object] = _nothing
         self._closed = False
+
+    def owns(self, free: Callable[[], object]) -> None:
+        """Call `free` when this stream is closed, whatever else happens then."""
+        self._free = free
 
     def start(self, deadline: float) -> None:
         """Read the first chunk, so that a source that fails before it can still be passed over.
@@ -147,8 +154,10 @@ class RecordingStream:
         """Yield the bytes, in chunks that grow while what is asked for is there at once.
 
         Raises:
-            StreamBroken: the recording can't be continued at the exact next byte.
+            StreamBroken: the recording can't be continued at the exact next byte, or the stream was closed before.
         """
+        if self._closed:
+            raise StreamBroken("the stream was closed before its first byte was taken")
         try:
             chunk, self._first = self._first or self._mended_chunk(), b""
             while chunk:
@@ -169,10 +178,16 @@ class RecordingStream:
         if self._closed:
             return
         self._closed = True
-        self._body.close()
-        delivered, source = self._cursor.delivered, self._opened.source.name
-        complete = self._finished or self._cursor.remaining == 0  # a server may close without asking for the end
-        self._report(StreamEnd(source, delivered, complete, self._resumes, self._error))
+        self._free()
+        try:
+            self._body.close()
+        finally:
+            delivered, source = self._cursor.delivered, self._opened.source.name
+            complete = self._finished or self._cursor.remaining == 0  # a server may close without asking for the end
+            self._report(StreamEnd(source, delivered, complete, self._resumes, self._error))
+
+    def __del__(self) -> None:
+        self.close()
 
     def _mended_chunk(self) -> bytes:
         while True:
@@ -266,6 +281,10 @@ class RecordingStream:
         self._size = BASE_CHUNK_SIZE
         self._resumes += 1
         self._report(StreamResumed(source.name, self._cursor.position))
+
+
+def _nothing() -> None:
+    """What a stream that owns nothing frees."""
 
 
 class _Mending:

@@ -24,6 +24,7 @@ from ..service import RecordingService
 from ..signals import Listener
 from .media_types import media_type
 from .offload import may_hand_over, redirect_to_storage
+from .stream_guard import guard
 
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
         raise
     except Exception:  # noqa: BLE001 - the settings provider is the host's code and may raise anything
         return unavailable("settings", public=public)
+    if playback.stream is not None:
+        guard(request.environ, playback.stream)
     setattr(g, SOURCE, playback.source)
     return respond(playback, key, service.options.offload, public=public)
 
