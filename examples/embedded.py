@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import io
+import os
 import secrets
 import threading
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from .plugs import LOOPBACK, Plug
 
 def start_storage() -> tuple[dict[str, str], Plug]:
     """Start an S3 server; returns the ``minio`` section of the system settings, and the plug in front of it."""
+    os.environ.pop("AWS_PROFILE", None)  # moto's own error replies would need it to exist
     server = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
