@@ -103,7 +103,7 @@ def _embedded_fleet(made: demonstration.Recordings | None, plugs: dict[str, Plug
 
 
 def _calls(collection: Collection[dict[str, Any]] | None, made: demonstration.Recordings | None) -> Calls:
-    documents = [recording.call() for recording in made.all()] if made else []
+    documents = [*(recording.call() for recording in made.all()), made.later] if made else []
     if collection is None:
         return MemoryCalls(documents)
     calls = MongoCalls(collection)

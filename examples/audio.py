@@ -14,6 +14,7 @@ SAMPLE_RATE = 8000  # samples a second, 16 bit, one channel: what a telephone ca
 _BLOCK_SECONDS = 5
 _MARK_SAMPLES = SAMPLE_RATE // 10
 _SYLLABLES_PER_SECOND = 4
+_PITCHES = (110.0, 190.0)
 _ENCODINGS = {  # by file ending: media type, and what ffmpeg is told
     "mp3": ("audio/mpeg", ("-f", "mp3")),
     "ogg": ("audio/ogg", ("-c:a", "libopus", "-f", "ogg")),
@@ -23,14 +24,14 @@ _ENCODINGS = {  # by file ending: media type, and what ffmpeg is told
 def make_wav(seconds: int) -> bytes:
     """A WAV file of `seconds`: two voices that take turns.
 
-    An hour (57.6 MB) is made in a fraction of a second, from two blocks that repeat. Each block begins with a short
+    An hour (57.6 MB) is made in a fraction of a second, from a few blocks that repeat. Each block begins with a short
     tone of its own, so that no two places of a recording are alike and a wrong seek is heard, and seen by a test.
+    The voices get louder and softer, so that a waveform has a shape.
     """
-    voices = (_babble(110.0), _babble(190.0))
     samples = array("h")
     for turn in range(math.ceil(seconds / _BLOCK_SECONDS)):
         samples += _tone(300.0 + 8.0 * turn, _MARK_SAMPLES)
-        samples += voices[turn % 2]
+        samples += _voice(_PITCHES[turn % 2], _level(turn))
     file = io.BytesIO()
     with wave.open(file, "wb") as recording:
         recording.setnchannels(1)
@@ -58,6 +59,16 @@ def encode(recording: bytes) -> dict[str, tuple[str, bytes]]:
         else:
             print(f"  ffmpeg can't make {ending}: {result.stderr.decode(errors='replace').strip()}")
     return files
+
+
+def _level(turn: int) -> float:
+    """How loud a turn is, from 0.1 to 1 in steps of 0.1: waves of some seconds, of a minute and of minutes."""
+    return round(0.55 + 0.15 * (math.sin(0.9 * turn) + math.sin(0.23 * turn) + math.sin(0.041 * turn)), 1)
+
+
+@lru_cache
+def _voice(pitch: float, level: float) -> array[int]:
+    return array("h", (int(level * sample) for sample in _babble(pitch)))
 
 
 @lru_cache

@@ -6,8 +6,8 @@ The library's repositories find a call and keep its token; the rest of a call is
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -37,7 +37,8 @@ class CallSummary:
     Attributes:
         key: the storage key of its recording; None where there is none.
         seconds: the recording's duration; None where nobody measured it.
-        places: where the recording was put, in words.
+        places: where the recording is stored, in words; empty while it is not stored yet, None where nobody noted it.
+        peaks: its recording's shape (see :func:`.waveform.measure`); empty in the table, and where nobody measured.
         is_revoked: whether its public link was taken back.
     """
 
@@ -47,13 +48,20 @@ class CallSummary:
     agent: str = ""
     started_at: datetime | None = None
     seconds: float | None = None
-    places: tuple[str, ...] = field(default=())
+    places: tuple[str, ...] | None = None
+    peaks: tuple[int, ...] = ()
     is_revoked: bool = False
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether its recording is stored; taken for granted where nobody noted it."""
+        return self.places is None or bool(self.places)
 
     @classmethod
     def of(cls, call: Call) -> CallSummary:
         """Read a stored call, in which any field may be missing or of another type."""
         started_at, seconds, places = call.get("started_at"), call.get("seconds"), call.get("places")
+        peaks = call.get("peaks")
         if not isinstance(started_at, datetime):
             started_at = None
         elif started_at.tzinfo is None:  # as it comes out of MongoDB, which keeps UTC
@@ -65,7 +73,8 @@ class CallSummary:
             agent=str(call.get("agent") or ""),
             started_at=started_at,
             seconds=float(seconds) if isinstance(seconds, (int, float)) else None,
-            places=tuple(map(str, places)) if isinstance(places, list) else (),
+            places=tuple(map(str, places)) if isinstance(places, list) else None,
+            peaks=tuple(peak for peak in peaks if isinstance(peak, int)) if isinstance(peaks, list) else (),
             is_revoked=bool(call.get("recording_access_revoked")),
         )
 
@@ -82,6 +91,9 @@ class Calls(CallRepository, TokenStore, Protocol):
     def insert(self, call: dict[str, Any]) -> bool:
         """Store a new call; False where its session id is taken."""
 
+    def note(self, session_id: str, fields: Mapping[str, Any]) -> None:
+        """Note more of a call that is stored: the recording that followed."""
+
 
 class MemoryCalls(InMemoryCallRepository):
     """Calls in memory."""
@@ -90,29 +102,33 @@ class MemoryCalls(InMemoryCallRepository):
         """Start with `calls`."""
         super().__init__()
         self._inserting = threading.Lock()
-        self._ids: dict[str, None] = {}  # in the order in which they came
+        self._noted: dict[str, Mapping[str, Any]] = {}  # by session id, in the order in which the calls came
         for call in calls:
             self.insert(dict(call))
 
     def newest(self) -> list[CallSummary]:
         """See :meth:`Calls.newest`."""
-        newest = [*self._ids][: -MOST - 1 : -1]
+        newest = [*self._noted][: -MOST - 1 : -1]
         return [call for session_id in newest if (call := self.summary(session_id))]
 
     def summary(self, session_id: str) -> CallSummary | None:
         """See :meth:`Calls.summary`."""
         call = self.find_by_session_id(session_id)
-        return None if call is None else CallSummary.of(call)
+        return None if call is None else CallSummary.of({**call, **self._noted.get(session_id, {})})
 
     def insert(self, call: dict[str, Any]) -> bool:
         """See :meth:`Calls.insert`."""
         session_id = call["session_id"]
         with self._inserting:
-            if session_id in self._ids:
+            if session_id in self._noted:
                 return False
             self.add(call)
-            self._ids[session_id] = None
+            self._noted[session_id] = {}
             return True
+
+    def note(self, session_id: str, fields: Mapping[str, Any]) -> None:
+        """See :meth:`Calls.note`."""
+        self._noted[session_id] = dict(fields)
 
 
 class MongoCalls(MongoCallRepository):
@@ -139,7 +155,7 @@ class MongoCalls(MongoCallRepository):
             return None
         try:
             with pymongo.timeout(_SECONDS):
-                call = self._documents.find_one({"session_id": session_id}, self._shown)
+                call = self._documents.find_one({"session_id": session_id}, self._shown | {"peaks": True})
         except PyMongoError as error:
             raise RepositoryUnavailable(f"MongoDB: {type(error).__name__}") from error
         return None if call is None else CallSummary.of(call)
@@ -155,3 +171,11 @@ class MongoCalls(MongoCallRepository):
         except PyMongoError as error:
             raise RepositoryUnavailable(f"MongoDB: {type(error).__name__}") from error
         return result.upserted_id is not None
+
+    def note(self, session_id: str, fields: Mapping[str, Any]) -> None:
+        """See :meth:`Calls.note`."""
+        try:
+            with pymongo.timeout(_SECONDS):
+                self._documents.update_one({"session_id": session_id}, {"$set": dict(fields)})
+        except PyMongoError as error:
+            raise RepositoryUnavailable(f"MongoDB: {type(error).__name__}") from error

@@ -1,7 +1,7 @@
-"""A CRM, as a program of somebody else: it knows nothing of the library, and treats URLs as real ones do.
+"""A CRM, as a third-party app: it knows nothing of the library, and treats URLs as real ones do.
 
-Its URL column holds 120 characters, and its player drops query strings. A page of its own shows what becomes of the
-stable link there, and what of a signed storage URL.
+An activity has a plain link, an embedded player and a download. The URL column holds 120 characters, and the player
+drops query strings: the stable link survives that, and the page shows what is left of a signed storage URL.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from flask import Flask, Response, abort, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
 
 from . import pages
 
@@ -27,12 +28,10 @@ class Attachment:
     """A URL, and what is left of it here.
 
     Attributes:
-        title: what kind of URL it is.
-        name: the same, for addresses.
+        name: what kind of URL it is.
         sent: as it came in.
     """
 
-    title: str
     name: str
     sent: str
 
@@ -45,6 +44,11 @@ class Attachment:
     def played(self) -> str:
         """What the player asks for."""
         return self.kept.partition("?")[0]
+
+    @property
+    def is_web_address(self) -> bool:
+        """Whether it may become a link: `javascript:` may not."""
+        return self.kept.startswith(("https://", "http://"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ def create_crm(key: str) -> Flask:
             activities[activity.session_id] = activity
         return jsonify(recording_url=activity.stable.kept), 201
 
+    @app.errorhandler(404)
+    def not_found(_: HTTPException) -> tuple[str, int]:
+        return render_template("crm/error.html"), 404
+
     @app.get("/")
     def index() -> str:
         with lock:
@@ -113,8 +121,8 @@ def _activity(form: Mapping[str, str]) -> Activity | None:
         return None
     if not texts["session_id"] or "/" in texts["session_id"]:
         return None
-    stable = Attachment("Stable link", "stable", texts["recording_url"])
-    signed = Attachment("Signed storage URL", "signed", texts["signed_url"])
+    stable = Attachment("stable", texts["recording_url"])
+    signed = Attachment("signed", texts["signed_url"])
     return Activity(texts["session_id"], texts["contact"], texts["agent"], stable, signed)
 
 

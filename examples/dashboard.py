@@ -25,12 +25,13 @@ SORTS: dict[str, tuple[Any, bool]] = {
     "agent": (lambda call: call.agent.casefold(), False),
     "started": (lambda call: call.started_at or _LONG_AGO, True),
     "duration": (lambda call: call.seconds or 0.0, True),
-    "places": (lambda call: call.places, False),
+    "places": (lambda call: call.places or (), False),
 }
 NOTICES = {
     "rotated": "The call has a new link, and the CRM knows it. The old one stopped working.",
     "rotated-only": "The call has a new link. The CRM could not be told of it.",
-    "revoked": "The link is revoked: whoever has it hears nothing any more.",
+    "rotated-early": "The call has a new link. The CRM gets it when the recording is stored.",
+    "revoked": "The link is revoked: nobody can listen by it any more, not even from the CRM.",
 }
 
 
@@ -53,25 +54,28 @@ def _add_guard(pages: Blueprint, crm_url: str) -> None:
         if refusal is None:
             g.csrf_token = get_jwt().get("csrf", "")
             return None
-        status, why = refusal
-        if status == 401 and request.method == "GET" and request.endpoint != "dashboard.happenings":
+        status, detail = refusal
+        if status == 401 and request.method == "GET" and request.endpoint != "dashboard.activity":
             return redirect(url_for("login.page"))
-        return make_response(render_template("error.html", status=status, why=why), status)
+        return _error_page(status, detail)
 
-    @pages.context_processor
+    @pages.app_context_processor
     def shared() -> dict[str, Any]:
-        notice = NOTICES.get(request.args.get("done", ""), "")
-        return {"csrf_token": g.get("csrf_token"), "crm_url": crm_url, "notice": notice}
+        return {"csrf_token": g.get("csrf_token"), "crm_url": crm_url}
 
     @pages.errorhandler(HTTPException)
     def error(raised: HTTPException) -> AnyResponse:
-        why = "There is no such page, or no such call." if raised.code == 404 else raised.description
-        return make_response(render_template("error.html", status=raised.code, why=why), raised.code or 500)
+        return not_found(raised) if raised.code == 404 else _error_page(raised.code or 500, raised.description or "")
+
+    @pages.app_errorhandler(404)
+    def not_found(_: HTTPException) -> AnyResponse:
+        if "csrf_token" not in g and login.refusal() is None:  # an address that is nobody's: no guard was asked
+            g.csrf_token = get_jwt().get("csrf", "")
+        return _error_page(404, "The address is wrong, or the call is not here any more.", "Page not found")
 
     @pages.errorhandler(RepositoryUnavailable)
     def without_database(_: RepositoryUnavailable) -> AnyResponse:
-        why = "The calls can't be looked up at the moment. Try again in a few seconds."
-        return make_response(render_template("error.html", status=503, why=why), 503)
+        return _error_page(503, "The calls can't be looked up at the moment. Try again in a few seconds.")
 
 
 def _add_calls(pages: Blueprint, calls: Calls, crm: CrmClient, sources: Sources) -> None:
@@ -96,7 +100,13 @@ def _add_calls(pages: Blueprint, calls: Calls, crm: CrmClient, sources: Sources)
     @pages.get("/calls/<session_id>")
     def call(session_id: str) -> str:
         found = calls.summary(session_id) or abort(404)
-        return render_template("call.html", call=found, link=crm.link(session_id), sources=sources.all())
+        return render_template(
+            "call.html",
+            call=found,
+            link=crm.link(session_id),
+            sources=sources.all(),
+            notice=NOTICES.get(request.args.get("done", "")),
+        )
 
     @pages.get("/calls/<session_id>/sources")
     def holding(session_id: str) -> str:
@@ -110,32 +120,33 @@ def _add_link_changes(pages: Blueprint, calls: Calls, crm: CrmClient) -> None:
 
     @pages.post("/calls/<session_id>/rotate")
     def rotate(session_id: str) -> AnyResponse:
-        if calls.rotate(session_id) is None:
-            abort(404)
-        done = "rotated"
+        found = calls.summary(session_id) or abort(404)
+        calls.rotate(session_id)
+        done = "rotated" if found.is_stored else "rotated-early"
         try:
-            crm.push(session_id)
+            if found.is_stored:
+                crm.push(session_id)
         except CrmUnavailable:
             done = "rotated-only"
-        return redirect(url_for(".call", session_id=session_id, done=done), 303)
+        return redirect(url_for(".call", session_id=session_id, done=done, _anchor="link-title"), 303)
 
     @pages.post("/calls/<session_id>/revoke")
     def revoke(session_id: str) -> AnyResponse:
         if not calls.revoke(session_id):
             abort(404)
-        return redirect(url_for(".call", session_id=session_id, done="revoked"), 303)
+        return redirect(url_for(".call", session_id=session_id, done="revoked", _anchor="link-title"), 303)
 
 
 def _add_live_view(pages: Blueprint, live: LiveView, sources: Sources) -> None:
-    """What happens to requests, and the switches."""
+    """The activity, and the switches."""
 
     @pages.get("/live")
     def live_view() -> str:
         return render_template("live.html", sources=sources.all())
 
-    @pages.get("/live/happenings")
-    def happenings() -> Response:
-        """What happened up to now, for pages that ask again and again."""
+    @pages.get("/live/activity")
+    def activity() -> Response:
+        """The latest requests, for pages that ask again and again."""
         plugs = {source.number: source.plug.is_in for source in sources.all() if source.plug}
         return jsonify(live.snapshot(request.args.get("session_id")) | {"plugs": plugs})
 
@@ -155,6 +166,10 @@ def _add_live_view(pages: Blueprint, live: LiveView, sources: Sources) -> None:
         return redirect(url_for(".live_view"), 303)
 
 
+def _error_page(status: int, detail: str, title: str = "That did not work") -> AnyResponse:
+    return make_response(render_template("error.html", status=status, title=title, detail=detail), status)
+
+
 def _matches(call: CallSummary, words: str) -> bool:
-    text = " ".join((call.caller, call.agent, call.session_id, *call.places)).casefold()
+    text = " ".join((call.caller, call.agent, call.session_id, *(call.places or ()))).casefold()
     return all(word in text for word in words.casefold().split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -11,7 +13,7 @@ from typing import Any
 from cxb_recordings import RecordingService, mint_recording_access_token
 from cxb_recordings.settings import read_settings
 
-from . import audio
+from . import audio, waveform
 from .sources import STORAGE, fleet_name
 from .storage import RecordingStore
 
@@ -45,6 +47,7 @@ class Recording:
     agent: str
     started_at: datetime
     places: tuple[str, ...]
+    peaks: list[int] = field(repr=False)
     media_type: str = "audio/wav"
     token: str = field(default_factory=mint_recording_access_token, repr=False)
 
@@ -59,6 +62,7 @@ class Recording:
             "started_at": self.started_at,
             "seconds": self.seconds,
             "places": list(self.places),
+            "peaks": self.peaks,
         }
 
 
@@ -69,10 +73,12 @@ class Recordings:
     Attributes:
         stored: for storage: the short recording, the hour, and others.
         fleet_only: what no store gets; None where somebody else's fleet hosts are used.
+        later: the document of a call whose recording is not stored yet.
     """
 
     stored: list[Recording]
     fleet_only: Recording | None
+    later: dict[str, Any]
 
     def all(self) -> list[Recording]:
         """Every recording, oldest call first."""
@@ -96,7 +102,10 @@ def make_recordings(*, on_fleet: bool) -> Recordings:
     def make(name: str, title: str, file: str, seconds: int, who: tuple[str, str], day: int, **more: Any) -> Recording:
         body = more.pop("body", None) or audio.make_wav(seconds)
         started_at = FIRST_DAY + timedelta(days=day, hours=2.9 * (day * 7 % 3), minutes=11 * (seconds % 5))
-        return Recording(f"demo-{name}", title, f"demo/2026/05/{file}", body, seconds, *who, started_at, **more)
+        peaks = more.pop("peaks", None) or waveform.measure(io.BytesIO(body))["peaks"]
+        return Recording(
+            f"demo-{name}", title, f"demo/2026/05/{file}", body, seconds, *who, started_at, peaks=peaks, **more
+        )
 
     short = make("short", "five seconds", "short call ü.wav", 5, ("Lena Brandt", "Jonas Weber"), 0, places=copied)
     hour_of = ("Northwind Insurance", "Ines Duarte")
@@ -104,7 +113,7 @@ def make_recordings(*, on_fleet: bool) -> Recordings:
     encoded = [
         make(ending, f"five seconds, {ending}", f"short.{ending}", 5, ("Lena Brandt", "Jonas Weber"), day, **options)
         for day, (ending, (media_type, body)) in enumerate(audio.encode(short.body).items(), start=1)
-        for options in [{"body": body, "media_type": media_type, "places": (STORAGE,)}]
+        for options in [{"body": body, "media_type": media_type, "places": (STORAGE,), "peaks": short.peaks}]
     ]
     ordinary = [
         make(f"{number:02}", f"{seconds} s", f"{number:02}.wav", seconds, (caller, agent), number % 5, places=copied)
@@ -114,7 +123,16 @@ def make_recordings(*, on_fleet: bool) -> Recordings:
     if on_fleet:
         who = ("Casa Verde Rentals", "Tom Reyes")
         fleet_only = make("fleet", "on fleet hosts only", "fleet.wav", 30, who, 7, places=(FLEET_1, FLEET_2))
-    return Recordings([short, hour, *encoded, *ordinary], fleet_only)
+    later = {
+        "session_id": "demo-later",
+        "recording_key": f"demo/2026/05/later-{secrets.token_hex(4)}.wav",  # an earlier start's may be stored
+        "recording_access_token": mint_recording_access_token(),
+        "caller": "Nadia Haddad",
+        "agent": "Jonas Weber",
+        "started_at": FIRST_DAY + timedelta(days=8, hours=7),
+        "places": [],
+    }
+    return Recordings([short, hour, *encoded, *ordinary], fleet_only, later)
 
 
 def upload(recordings: Recordings, storage: Mapping[str, str]) -> Iterator[str]:
@@ -174,6 +192,8 @@ def curl_commands(
             yield f"curl -sS {report} -o {recording.session_id.replace('-', '.')} {link(recording.token)}"
     yield "# An unknown token: 404"
     yield f"curl -sS -w '\\n{outcome}' {link(mint_recording_access_token())}"
+    machine = f"curl -sS -w '\\n{outcome}' -H 'X-Ingestion-Secret: {secret}'"
+    yield f"# The recording of a call that is not stored yet; open {base}/calls/demo-later before: 200"
+    yield f"{machine} -X PUT -F audio=@public.wav {base}/api/v1/calls/demo-later/recording"
     yield "# A finished call comes in, with the recording from above: 201"
-    form = "-F session_id=my-call -F caller=Me -F agent=You -F audio=@public.wav"
-    yield f"curl -sS -w '\\n{outcome}' -H 'X-Ingestion-Secret: {secret}' {form} {base}/api/v1/calls"
+    yield f"{machine} -F session_id=my-call -F caller=Me -F agent=You -F audio=@public.wav {base}/api/v1/calls"

@@ -40,7 +40,7 @@ class Transfer:
         number: counts requests up.
         at: when it began, as ISO 8601.
         asked: the Range header, or nothing.
-        state: ``searching``, ``playing``, ``complete``, ``left`` (the listener went away), ``broken`` or ``not found``.
+        state: ``searching``, ``playing``, ``complete``, ``stopped listening``, ``broken`` or ``not found``.
         source: who sends it, or sent its end.
     """
 
@@ -104,11 +104,16 @@ class LiveView:
         self._note(event.listener, "end", "", text, state="not found")
 
     def _served(self, _: object, event: signals.RecordingServed) -> None:
-        state = "complete" if event.complete else "broken" if event.broken else "left"
-        text = f"{event.delivered:,} bytes in {event.seconds:.1f} s"
+        state = "complete" if event.complete else "broken" if event.broken else "stopped listening"
+        unit = "byte" if event.delivered == 1 else "bytes"
+        text = f"{event.delivered:,} {unit} in {event.seconds:.1f} s"
         self._note(event.listener, "end", event.source, text, state=state)
 
     def _note(self, listener: Listener, kind: str, source: str, text: str, state: str | None = None) -> None:
+        if (
+            has_request_context() and request.method == "HEAD"
+        ):  # it asks whether there is a recording, and plays nothing
+            return
         name = self._names().get(source, source)
         with self._lock:
             transfer = self._of(listener)

@@ -1,7 +1,8 @@
-"""What every page of the example has: guarding headers, and the words for times and durations."""
+"""What every page of the example has: guarding headers, one format for times and durations, drawn waveforms."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from flask import Flask
@@ -22,7 +23,7 @@ def prepare(app: Flask, *, media: str = "'self'") -> None:
         media: what the policy says of audio.
     """
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_env.filters |= {"clock": clock, "day": day}
+    app.jinja_env.filters |= {"clock": clock, "day": day, "duration": duration, "waveform": waveform}
 
     @app.after_request
     def guard(response: Response) -> Response:
@@ -34,8 +35,13 @@ def prepare(app: Flask, *, media: str = "'self'") -> None:
         return response
 
 
-def clock(seconds: float | None) -> str:
-    """A duration as people read it, such as ``4:05`` or ``1:00:00``."""
+def clock(moment: datetime) -> str:
+    """A time of day, such as ``14:00 UTC``: the same on every page, whoever looks at it from wherever."""
+    return f"{moment:%H:%M} UTC"
+
+
+def duration(seconds: float | None) -> str:
+    """A duration, such as ``4:05`` or ``1:00:00``."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(round(seconds), 60)
@@ -44,5 +50,11 @@ def clock(seconds: float | None) -> str:
 
 
 def day(moment: datetime) -> str:
-    """A day as people read it, such as ``12 May 2026``."""
+    """A day, such as ``12 May 2026``."""
     return f"{moment.day} {moment:%b %Y}"
+
+
+def waveform(peaks: Sequence[int]) -> str:
+    """An SVG path of one upright line a peak, in a box of height 100; as wide as there are peaks."""
+    lines = ((number + 0.5, max(peak, 4) / 2) for number, peak in enumerate(peaks))
+    return "".join(f"M{x} {50 - half:g}V{50 + half:g}" for x, half in lines)

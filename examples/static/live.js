@@ -1,8 +1,8 @@
-// The live view: asks the host again and again what happened, and shows each request with its steps.
+// The live view: asks the host again and again for the latest requests, and shows each request with its steps.
 
 const panel = document.querySelector("[data-live-url]");
 const list = panel.querySelector("[data-transfers]");
-const says = document.querySelector("[data-player]") ? null : document.querySelector("#status"); // the player says it itself
+const isOfOneCall = document.querySelector("[data-player]") !== null; // whose player says by itself what happens
 const PAUSE = 700; // milliseconds between two questions
 const SHOWN = 12;
 
@@ -20,12 +20,11 @@ function element(name, classes, text) {
 function row(transfer) {
   const item = element("li");
   const header = element("header");
-  const looks = transfer.state === "not found" ? "missing" : transfer.state;
-  header.append(element("span", `chip ${looks}`, transfer.state));
+  header.append(element("span", `chip ${transfer.state.replace(" ", "-")}`, transfer.state));
   if (transfer.resumes) header.append(element("span", "chip resumes", `resumed ${transfer.resumes}×`));
-  header.append(element("span", "", transfer.session_id || "unknown link"));
+  if (!isOfOneCall) header.append(element("span", "", transfer.session_id || "unknown link"));
   header.append(element("span", "soft", transfer.route === "admin" ? "dashboard" : `${transfer.route} link`));
-  const time = element("time", "", new Date(transfer.at).toLocaleTimeString());
+  const time = element("time", "", `${transfer.at.slice(11, 19)} UTC`);
   time.dateTime = transfer.at;
   header.append(time);
   const steps = element("ul");
@@ -49,8 +48,8 @@ function show(answer) {
   const { transfers } = answer;
   if (transfers.length) list.replaceChildren(...transfers.slice(0, SHOWN).map(row));
   const total = transfers.reduce((sum, transfer) => sum + transfer.resumes, 0);
-  if (says && resumes !== null && total > resumes) {
-    says.textContent = `Resumed from ${transfers.find((transfer) => transfer.resumes).source}`;
+  if (!isOfOneCall && resumes !== null && total > resumes) {
+    document.querySelector("#status").textContent = `Resumed from ${transfers.find((transfer) => transfer.resumes).source}`;
   }
   resumes = total;
   document.dispatchEvent(new CustomEvent("transfers", { detail: transfers }));

@@ -1,5 +1,8 @@
 // The player: a deck of its own around the native <audio>, which does the playing and asks for ranges.
 
+import { availability } from "./availability.js";
+import { swap } from "./pages.js";
+
 const card = document.querySelector("[data-player]");
 const audio = card.querySelector("audio");
 const seek = card.querySelector(".seek");
@@ -10,6 +13,8 @@ const again = card.querySelector(".state-more");
 const STEP = 5; // seconds, for an arrow key
 
 let dragging = false;
+let waiting; // for the recording to be stored
+let wasTriedAgain = false;
 
 function clock(seconds) {
   const whole = Math.floor(seconds);
@@ -39,6 +44,9 @@ function paint(position) {
   }
   seek.style.setProperty("--played", `${(100 * position) / whole}%`);
   seek.style.setProperty("--loaded", `${(100 * loaded) / whole}%`);
+  for (const stop of card.querySelectorAll("stop")) {
+    stop.setAttribute("offset", (stop.dataset.progress === "played" ? position : loaded) / whole);
+  }
   card.querySelector("[data-now]").textContent = clock(position);
   seek.setAttribute("aria-valuetext", `${clock(position)} of ${clock(length())}`);
 }
@@ -50,12 +58,45 @@ function goTo(position) {
 }
 
 function start() {
-  if (audio.error) {
-    const position = audio.currentTime;
-    audio.load();
-    audio.addEventListener("loadedmetadata", () => { audio.currentTime = position; }, { once: true });
-  }
+  if (audio.error) reload();
   audio.play().catch(() => {}); // what went wrong comes as the element's own error
+}
+
+function reload() {
+  const position = audio.currentTime;
+  audio.load();
+  audio.addEventListener("loadedmetadata", () => { audio.currentTime = position; }, { once: true });
+}
+
+// The element's error does not say what is wrong; the host knows.
+async function explain() {
+  const { state: found, type, retryAfter } = await availability(audio.src);
+  if (!audio.error) return; // somebody was quicker, and it plays
+  if (found === "unreachable") {
+    show("gone", "No source that has this recording can be reached at the moment.");
+  } else if (found === "missing" && card.dataset.stored !== undefined) {
+    show("gone", "No source has this recording any more.");
+  } else if (found === "missing") {
+    show("waiting", "Not stored yet. It plays as soon as it is.");
+    clearTimeout(waiting);
+    waiting = setTimeout(look, 1000 * retryAfter);
+  } else if (audio.canPlayType(type) && !wasTriedAgain) {
+    wasTriedAgain = true; // it came while it was asked for, or the connection broke
+    start();
+  } else {
+    show("unplayable", `This browser can't play the recording’s format (${type}). Download it to listen.`);
+  }
+}
+
+async function look() {
+  const { state: found, retryAfter } = await availability(audio.src);
+  if (found !== "available") {
+    waiting = setTimeout(look, 1000 * retryAfter);
+    return;
+  }
+  document.dispatchEvent(new Event("stored"));
+  for (const part of ["waveform", "link"]) await swap(part, location.href);
+  start();
 }
 
 play.addEventListener("click", () => (audio.paused ? start() : audio.pause()));
@@ -83,6 +124,8 @@ seek.addEventListener("keydown", (event) => {
 audio.addEventListener("loadedmetadata", () => {
   seek.max = Math.floor(length());
   card.querySelector("[data-length]").textContent = clock(length());
+  wasTriedAgain = false;
+  paint(audio.currentTime);
   if (audio.paused) show("idle", "Ready to play");
 });
 audio.addEventListener("timeupdate", () => {
@@ -94,7 +137,7 @@ audio.addEventListener("progress", () => { if (!dragging) paint(audio.currentTim
 audio.addEventListener("playing", () => show("playing", "Playing"));
 audio.addEventListener("waiting", () => { if (!audio.error) show("idle", "Waiting for audio…"); });
 audio.addEventListener("ended", () => show("idle", "Played to its end"));
-audio.addEventListener("error", () => show("gone", "No source has this recording at the moment, or none can be reached."));
+audio.addEventListener("error", explain);
 for (const event of ["play", "pause", "error"]) {
   audio.addEventListener(event, () => {
     const isPlaying = !audio.paused && !audio.error;

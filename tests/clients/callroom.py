@@ -8,38 +8,6 @@ from tests.servers.example import Example
 
 from .conftest import DEADLINE
 
-# The contrast (WCAG 2.2, 1.4.3) of each text that can be seen: those below 4.5, with their ratio.
-_FAINT = """() => {
-    const parse = (color) => {
-        const canvas = document.createElement("canvas");
-        const context = canvas.getContext("2d", { willReadFrequently: true });
-        context.fillStyle = color;
-        context.fillRect(0, 0, 1, 1);
-        return [...context.getImageData(0, 0, 1, 1).data];
-    };
-    const light = ([r, g, b]) => [r, g, b].map((part) => part / 255)
-        .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
-    const ground = (element) => {
-        for (let at = element; at; at = at.parentElement) {
-            const color = parse(getComputedStyle(at).backgroundColor);
-            if (color[3] === 255) return color;
-        }
-        return [255, 255, 255, 255];
-    };
-    const faint = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const element = walker.currentNode.parentElement;
-        const isSeen = element.checkVisibility() && !element.closest(".hidden, .skip, script");
-        if (!walker.currentNode.textContent.trim() || !isSeen) continue;
-        const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
-        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) faint.push(`${walker.currentNode.textContent.trim()}: ${ratio.toFixed(2)}`);
-    }
-    return faint;
-}"""
-
 
 class Visitor:
     """A person with a browser of their own.
@@ -62,6 +30,12 @@ class Visitor:
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    def enter(self) -> None:
+        """Come in as somebody who has logged in."""
+        form = {"user": "admin", "password": self.example.password}
+        assert self.context.request.post("/login", form=form).ok
+        self.page.goto("/calls")
 
     def log_in(self) -> None:
         self.page.goto("/")
@@ -95,12 +69,38 @@ class Visitor:
         })"""
         self.page.locator("audio").evaluate(script, seconds)
 
+    def plays_from(self, seconds: float, *, within: float) -> None:
+        """Play, and see that it goes on from there."""
+        self.play()
+        self.plays_on()
+        assert abs(self.position() - seconds) < within
+
+    def link(self) -> str:
+        """The public link, as it can be copied."""
+        href: str = self.page.locator("#url").evaluate("(link) => link.href")
+        return href
+
+    def places(self) -> list[float]:
+        """How far the page is scrolled, and where its cards are."""
+        places: list[float] = self.page.evaluate(
+            """() => [scrollY, ...[...document.querySelectorAll(".card")]
+                .flatMap((card) => { const box = card.getBoundingClientRect(); return [box.top, box.left]; })]"""
+        )
+        return places
+
+    def is_in_its_card(self, item: Any) -> bool:
+        """Whether all of an element is within the card that it belongs to."""
+        inside: bool = item.evaluate(
+            """(item) => {
+                const [box, card] = [item, item.closest(".card")].map((one) => one.getBoundingClientRect());
+                return box.top >= card.top && box.bottom <= card.bottom
+                    && box.left >= card.left && box.right <= card.right;
+            }"""
+        )
+        return inside
+
     def switch(self, name: str) -> Any:
         return self.page.get_by_role("switch", name=name)
-
-    def faint_texts(self) -> list[str]:
-        faint: list[str] = self.page.evaluate(_FAINT)
-        return faint
 
     def is_scrolled_sideways(self) -> bool:
         """Whether the page is wider than its window, or something is cut off in a card."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from examples.audio import make_wav
 from tests.servers import stop
@@ -16,7 +17,9 @@ from tests.servers.example import Example, start_example
 from .callroom import Visitor
 from .site import ask
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WINDOWS = {"desk": DESK, "phone": PHONE}
 SESSIONS = r'href="/calls/([^"]+)"'
 
 
@@ -36,7 +39,7 @@ def visit(browser: Any, running: Example) -> Iterator[Callable[..., Visitor]]:
     def enter(**options: Any) -> Visitor:
         visitor = Visitor(browser, running, **options)
         visitors.append(visitor)
-        visitor.log_in()
+        visitor.enter()
         return visitor
 
     yield enter
@@ -54,6 +57,24 @@ def expect(browser: Any) -> Any:
 
     expect.set_options(timeout=30_000)
     return expect
+
+
+def ingest(
+    running: Example, method: str, path: str, file: str = "", audio: bytes = b"", **fields: str
+) -> requests.Response:
+    """What a machine sends to ``/api/v1/calls`` and below."""
+    with requests.Session() as session:
+        session.trust_env = False
+        reply = session.request(
+            method,
+            f"{running.url}/api/v1/calls{path}",
+            data=fields,
+            files={"audio": (file, io.BytesIO(audio))} if file else None,
+            headers={"X-Ingestion-Secret": running.secret},
+            timeout=20,
+        )
+    assert reply.ok, reply.text
+    return reply
 
 
 def sessions(visitor: Visitor) -> list[str]:
@@ -158,33 +179,24 @@ def test_the_crm_plays_the_stable_link_and_not_the_signed_url(visit: Callable[..
     visitor = visit()
     visitor.open_call("demo-short")
     visitor.page.get_by_role("link", name="see it there").click()
-    stable = visitor.page.get_by_role("region", name="Stable link")
-    signed = visitor.page.get_by_role("region", name="Signed storage URL")
+    stable = visitor.page.get_by_role("region", name="Recording")
+    signed = visitor.page.get_by_role("region", name="A signed storage URL instead")
 
     expect(stable.get_by_role("status")).to_have_text("Plays: 206, audio/wav")
     expect(signed.get_by_role("status")).to_have_text("Does not play: 403 AccessDenied")
-    assert stable.locator("audio").evaluate("(audio) => audio.play().then(() => audio.duration)") == 5
     expect(signed.get_by_text("Without the query, and so without the signature.")).to_be_visible()
-    assert signed.locator("audio").evaluate("(audio) => audio.error !== null")
-    assert visitor.complaints == ["Failed to load resource: the server responded with a status of 403 (FORBIDDEN)"]
+    assert visitor.page.locator("audio").evaluate("(audio) => audio.play().then(() => audio.duration)") == 5
+    with visitor.page.expect_download() as download:
+        stable.get_by_role("link", name="Download").click()
+    assert download.value.path().read_bytes() == make_wav(5)
+    assert visitor.complaints == []
 
 
 def test_a_call_that_comes_in_appears_in_the_dashboard_and_in_the_crm(
     visit: Callable[..., Visitor], running: Example, expect: Any
 ) -> None:
-    import requests
-
     visitor = visit()
-    with requests.Session() as session:
-        session.trust_env = False
-        reply = session.post(
-            f"{running.url}/api/v1/calls",
-            data={"session_id": "came-in", "caller": "Grace Hopper", "agent": "Max"},
-            files={"audio": ("call.wav", io.BytesIO(make_wav(40)))},
-            headers={"X-Ingestion-Secret": running.secret},
-            timeout=20,
-        )
-    assert reply.status_code == 201
+    ingest(running, "POST", "", "call.wav", make_wav(40), session_id="came-in", caller="Grace Hopper", agent="Max")
 
     visitor.page.get_by_role("searchbox").fill("grace")
     visitor.page.get_by_role("link", name="Grace Hopper").click()
@@ -201,14 +213,14 @@ def test_a_rotated_link_stops_while_playback_in_the_dashboard_goes_on(
     visitor = visit()
     visitor.open_call("demo-03")
     visitor.play()
-    field = visitor.page.get_by_label("Public link", exact=True).and_(visitor.page.locator("input"))
-    old = field.input_value()
+    old = visitor.link()
     assert ask(old, Range="bytes=0-1").status_code == 206
 
-    visitor.page.get_by_role("button", name="Rotate").click()
+    visitor.page.locator("summary", has_text="Rotate").click()
+    visitor.page.get_by_role("button", name="Rotate the link").click()
 
     expect(visitor.page.get_by_role("status").filter(has_text="The call has a new link")).to_be_visible()
-    new = field.input_value()
+    new = visitor.link()
     assert new != old
     assert ask(old).status_code == 404
     assert ask(new, Range="bytes=0-1").status_code == 206
@@ -219,8 +231,49 @@ def test_a_rotated_link_stops_while_playback_in_the_dashboard_goes_on(
     assert ask(new).status_code == 404
     visitor.plays_on()
     visitor.page.get_by_role("button", name="Make a new link").click()
-    expect(field).to_be_visible()
+    expect(visitor.page.locator("#url")).to_be_visible()
     assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_rotating_and_revoking_ask_first_and_nothing_on_the_page_moves(
+    visit: Callable[..., Visitor], expect: Any, window: str
+) -> None:
+    visitor = visit(**WINDOWS[window])
+    visitor.open_call("demo-05")
+    expect(visitor.page.locator(".sources .holding")).to_have_count(3)
+    old = visitor.link()
+    visitor.page.locator("#link").scroll_into_view_if_needed()
+    visitor.page.evaluate("() => scrollBy(0, 200)")
+    before = visitor.places()
+
+    for change in ("Rotate", "Revoke"):
+        opener = visitor.page.locator("summary", has_text=change)
+        confirm = visitor.page.get_by_role("button", name=f"{change} the link")
+        cancel = visitor.page.get_by_role("link", name="Cancel").and_(visitor.page.locator("[open] a"))
+        link = visitor.link()
+        for key in ("Enter", "Escape"):
+            opener.press("Enter")
+            expect(cancel).to_be_focused()
+            expect(confirm).to_be_in_viewport(ratio=1)
+            assert visitor.is_in_its_card(confirm)
+            assert visitor.places() == before
+            cancel.press(key)
+            expect(opener).to_be_focused()
+            expect(confirm).to_be_hidden()
+        assert visitor.link() == link
+        opener.click()
+        confirm.click()
+        outcome = visitor.page.locator("#outcome.done")
+        expect(outcome).to_be_in_viewport(ratio=1)
+        assert visitor.is_in_its_card(outcome)
+        assert visitor.places() == before
+        expect(visitor.page.locator(".changes :focus")).to_have_count(1)
+
+    assert ask(old).status_code == 404
+    visitor.page.get_by_role("button", name="Make a new link").click()
+    expect(visitor.page.locator("#url")).to_be_visible()
+    assert visitor.places() == before
 
 
 def test_playback_goes_on_when_the_plugs_of_its_sources_are_pulled_one_by_one_and_one_is_put_back(
@@ -262,7 +315,7 @@ def test_a_recording_that_no_source_can_send_says_so_and_plays_when_one_is_back(
         expect(visitor.switch(plug)).to_have_attribute("aria-checked", "false")
 
     visitor.page.goto("/calls/demo-02")
-    expect(visitor.state("gone")).to_contain_text("No source has this recording at the moment")
+    expect(visitor.state("gone")).to_have_text("No source that has this recording can be reached at the moment.")
     assert visitor.page.locator(".sources .holding").all_inner_texts() == ["can't be reached"] * 3
     visitor.switch("Fleet host 1").press("Enter")
     expect(visitor.page.locator(".sources .holding").nth(1)).to_have_text("has it")
@@ -272,6 +325,66 @@ def test_a_recording_that_no_source_can_send_says_so_and_plays_when_one_is_back(
     expect(visitor.state("gone")).to_have_count(0)
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_recording_that_is_not_stored_yet_says_so_and_plays_as_soon_as_it_is(
+    visit: Callable[..., Visitor], running: Example, expect: Any, window: str
+) -> None:
+    visitor = visit(**WINDOWS[window])
+    session_id = f"later-on-{window}"
+    ingest(running, "POST", "", session_id=session_id, caller="Nadia Haddad", audio_follows="wav")
+    visitor.page.get_by_role("searchbox").fill(session_id)
+    row = visitor.page.get_by_role("row").filter(has=visitor.page.locator(f"a[href='/calls/{session_id}']"))
+    expect(row.get_by_text("not stored yet").locator("visible=true")).to_have_count(1)
+    row.get_by_role("link").click()
+    expect(visitor.state("waiting")).to_have_text("Not stored yet. It plays as soon as it is.")
+    expect(visitor.page.get_by_text("The CRM gets it when the recording is stored.")).to_be_visible()
+
+    ingest(running, "PUT", f"/{session_id}/recording", "call.wav", make_wav(45))
+
+    expect(visitor.state("playing")).to_be_visible()
+    visitor.plays_on()
+    expect(visitor.page.locator("[data-length]")).to_have_text("0:45")
+    expect(visitor.page.locator("#waveform path")).to_have_count(1)
+    expect(visitor.page.locator(".sources .holding").first).to_have_text("has it")
+    visitor.page.get_by_role("link", name="see it there").click()
+    expect(visitor.page.get_by_text("Plays: 206, audio/wav")).to_be_visible()
+
+
+@pytest.mark.parametrize(("file", "audio"), [("call.amr", b"#!AMR\n" + bytes(400)), ("call.mp3", b"no frames" * 99)])
+def test_a_format_that_the_browser_can_not_play_is_named(
+    visit: Callable[..., Visitor], running: Example, expect: Any, file: str, audio: bytes
+) -> None:
+    visitor = visit()
+    session_id = file.replace(".", "-")
+    ingest(running, "POST", "", file, audio, session_id=session_id)
+
+    visitor.page.goto(f"/calls/{session_id}")
+
+    media_type = {"call.amr": "audio/AMR", "call.mp3": "audio/mpeg"}[file]
+    text = f"This browser can't play the recording’s format ({media_type}). Download it to listen."
+    expect(visitor.state("unplayable")).to_have_text(text)
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download").click()
+    assert download.value.path().read_bytes() == audio
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_waveform_is_sought_by_a_click_and_fills_as_it_plays(visit: Callable[..., Visitor], window: str) -> None:
+    visitor = visit(**WINDOWS[window])
+    visitor.open_call("demo-03")
+    shape, seek = visitor.page.locator("#waveform svg"), visitor.page.get_by_role("slider", name="Position")
+    box, slider = shape.bounding_box(), seek.bounding_box()
+    assert box is not None
+    assert box == slider
+
+    seek.click(position={"x": box["width"] / 4, "y": 5})
+
+    visitor.plays_from(342 / 4, within=10)
+    played = visitor.page.locator("stop.played").get_attribute("offset")
+    assert float(played or 0) == pytest.approx(1 / 4, abs=0.05)
+    assert visitor.complaints == []
+
+
 def test_everything_works_without_javascript(visit: Callable[..., Visitor], expect: Any) -> None:
     visitor = visit(java_script_enabled=False)
     visitor.page.get_by_role("searchbox").fill("yuki")
@@ -279,7 +392,11 @@ def test_everything_works_without_javascript(visit: Callable[..., Visitor], expe
     visitor.page.get_by_role("link", name="Yuki Tanaka").click()
 
     expect(visitor.page.locator("audio[controls]")).to_be_visible()
-    visitor.page.get_by_role("button", name="Rotate").click()
-    expect(visitor.page.get_by_role("status").filter(has_text="The call has a new link")).to_be_visible()
+    visitor.page.locator("summary", has_text="Rotate").click()
+    visitor.page.get_by_role("button", name="Rotate the link").click()
+    expect(visitor.page.get_by_role("status").filter(has_text="The call has a new link")).to_be_in_viewport()
+    visitor.page.locator("summary", has_text="Revoke").click()
+    visitor.page.get_by_role("link", name="Cancel").click()
+    expect(visitor.page.get_by_role("button", name="Revoke the link")).to_be_hidden()
     visitor.switch("Fleet host 2").click()
     expect(visitor.switch("Fleet host 2")).to_have_attribute("aria-checked", "false")

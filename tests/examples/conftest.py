@@ -65,8 +65,8 @@ class CallCentre:
         assert token is not None
         return f"/api/v1/public/recordings/{token}"
 
-    def happenings(self) -> list[dict[str, Any]]:
-        transfers: list[dict[str, Any]] = self.client.get("/live/happenings").get_json()["transfers"]
+    def activity(self) -> list[dict[str, Any]]:
+        transfers: list[dict[str, Any]] = self.client.get("/live/activity").get_json()["transfers"]
         return transfers
 
 

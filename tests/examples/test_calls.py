@@ -47,6 +47,22 @@ def test_a_session_id_is_taken_once(calls: Calls) -> None:
     assert [call.caller for call in calls.newest()] == ["Ada"]
 
 
+def test_what_is_noted_of_a_recording_that_followed_is_shown_beside_the_rest(calls: Calls) -> None:
+    calls.insert(CALL | {"places": [], "seconds": None})
+    token = calls.ensure_token("s-1")
+    before = calls.summary("s-1")
+    assert before is not None
+    assert not before.is_stored
+
+    calls.note("s-1", {"places": ["Storage"], "seconds": 2.5, "peaks": [0, 100]})
+
+    after = calls.summary("s-1")
+    assert after is not None
+    assert (after.is_stored, after.places, after.seconds, after.peaks) == (True, ("Storage",), 2.5, (0, 100))
+    assert (after.caller, calls.ensure_token("s-1")) == ("Ada", token)
+    assert [call.places for call in calls.newest()] == [("Storage",)]
+
+
 def test_a_revoked_call_is_known_as_such(calls: Calls) -> None:
     calls.insert(dict(CALL))
     calls.ensure_token("s-1")
@@ -67,6 +83,8 @@ def test_an_unknown_call_is_none(calls: Calls, session_id: str) -> None:
     [
         {"started_at": "yesterday", "seconds": "long", "places": "Storage", "caller": None, "recording_key": 7},
         {"started_at": None, "seconds": None, "places": [1, None], "agent": ["x"], "recording_url": 7},
+        {"peaks": "loud"},
+        {"peaks": [None, "x", 1e400]},
         {},
     ],
 )
@@ -80,6 +98,11 @@ def test_a_call_whose_fields_are_odd_is_listed_all_the_same(calls: Calls, fields
 def test_the_calls_of_a_database_that_is_away_are_unavailable() -> None:
     with MongoClient[dict[str, Any]]("127.0.0.1", free_port(), serverSelectionTimeoutMS=200) as client:
         calls = MongoCalls(client["cxb"]["calls"])
-        for ask in (calls.newest, lambda: calls.summary("s-1"), lambda: calls.insert(dict(CALL))):
+        for ask in (
+            calls.newest,
+            lambda: calls.summary("s-1"),
+            lambda: calls.insert(dict(CALL)),
+            lambda: calls.note("s-1", {}),
+        ):
             with pytest.raises(RepositoryUnavailable):
                 ask()

@@ -30,10 +30,10 @@ def test_a_url_is_cut_at_120_characters_and_played_without_its_query(crm: Crm) -
 
     page = crm.page("/activities/s-1")
 
-    assert re.findall(r'<audio [^>]*src="([^"]+)"', page) == [
-        ACTIVITY["recording_url"],
-        "http://store.example/recordings/s-1.wav",
-    ]
+    url = ACTIVITY["recording_url"]
+    assert re.findall(r'<audio [^>]*src="([^"]+)"', page) == [url]
+    assert re.findall(r'href="(http[^"]+)"', page) == [url, f"{url}?download=1"]
+    assert '<dd class="mono url">http://store.example/recordings/s-1.wav</dd>' in page
     assert f"<del>{ACTIVITY['signed_url'][120:]}</del>" in page
     assert "Kept by the URL column, 120 of 120 characters" in page
 
@@ -89,7 +89,9 @@ def test_an_activity_that_is_not_there_is_404(crm: Crm) -> None:
     client = crm.app.test_client()
 
     for path in ("/activities/nope", "/activities/nope/stable", "/activities/s-1/other"):
-        assert client.get(path).status_code == 404
+        reply = client.get(path)
+        assert reply.status_code == 404
+        assert "<h1>Page not found</h1>" in reply.get_data(as_text=True)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_call_has_a_player_its_link_and_its_sources(centre: CallCentre) -> Non
     page = centre.client.get("/calls/s-long").get_data(as_text=True)
 
     assert '<audio controls preload="metadata" src="/api/v1/recordings/s-long">' in page
-    assert f'value="{PUBLIC_URL}{centre.link("s-long")}"' in page
+    assert f'href="{PUBLIC_URL}{centre.link("s-long")}"' in page
     assert page.count('role="switch" aria-checked="true"') == 3
 
 
@@ -82,6 +82,29 @@ def test_an_unknown_call_is_404(centre: CallCentre, path: str) -> None:
     reply = centre.client.get(path)
 
     assert reply.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/calls/nope", "/nope", "/calls/s-long/nope", "/static/nope.js"])
+def test_a_page_that_is_not_there_says_so_and_keeps_the_navigation(centre: CallCentre, path: str) -> None:
+    reply = centre.client.get(path)
+    page = reply.get_data(as_text=True)
+
+    assert reply.status_code == 404
+    assert "<h1>Page not found</h1>" in page
+    assert "aria-current" not in page
+    assert "Log out" in page
+
+
+def test_who_is_not_logged_in_gets_the_page_that_is_not_there_without_the_navigation(centre: CallCentre) -> None:
+    page = centre.app.test_client().get("/nope").get_data(as_text=True)
+
+    assert "<h1>Page not found</h1>" in page
+    assert "<nav" not in page
+
+
+@pytest.mark.parametrize("path", ["/api/v1/recordings/nope", "/api/v1/public/recordings/nope"])
+def test_the_librarys_404_stays_its_own(centre: CallCentre, path: str) -> None:
+    assert centre.client.get(path).mimetype == "application/problem+json"
 
 
 @pytest.mark.parametrize("change", ["rotate", "revoke"])
@@ -129,7 +152,10 @@ def test_a_page_takes_nothing_from_elsewhere(centre: CallCentre) -> None:
         policy = reply.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        assert not re.search(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1:\d+/)', reply.get_data(as_text=True))
+        page = reply.get_data(as_text=True).replace(
+            f'href="{PUBLIC_URL}/', 'href="/'
+        )  # a link to click, the host's own
+        assert not re.search(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1:\d+/)', page)
         assert not re.search(r"<script>|\son\w+=|\sstyle=", reply.get_data(as_text=True))
 
 

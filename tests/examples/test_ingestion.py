@@ -48,6 +48,57 @@ def test_a_key_that_is_stored_already_makes_a_call_and_says_where_it_lies(centre
         assert call.places == places
 
 
+def put(centre: CallCentre, session_id: str, **fields: Any) -> Any:
+    headers, path = {"X-Ingestion-Secret": SECRET}, f"/api/v1/calls/{session_id}/recording"
+    return centre.client.put(path, data=fields, headers=headers, content_type="multipart/form-data")
+
+
+def test_a_recording_that_follows_its_call_plays_and_goes_to_the_crm_once_it_is_stored(centre: CallCentre) -> None:
+    reply = centre.ingest(session_id="new-1", caller="Grace", audio_follows="wav")
+    link = centre.link("new-1")
+
+    assert (reply.status_code, reply.get_json()["crm"]) == (201, "told when the recording is stored")
+    assert reply.get_json()["recording_url"] == PUBLIC_URL + link
+    assert centre.client.get(link).status_code == 404
+    assert "new-1" not in centre.crm.page("/")
+    csrf = centre.log_in()
+    assert "not stored yet" in centre.client.get("/calls").get_data(as_text=True)
+    assert "The CRM gets it when the recording is stored." in centre.client.get("/calls/new-1").get_data(as_text=True)
+    assert centre.post("/calls/new-1/rotate", csrf).headers["Location"].endswith("?done=rotated-early#link-title")
+    link = centre.link("new-1")
+    assert "new-1" not in centre.crm.page("/")
+
+    stored = put(centre, "new-1", audio=upload())
+
+    assert (stored.status_code, stored.get_json()["crm"]) == (200, "told")
+    assert stored.get_json()["recording_url"] == PUBLIC_URL + link
+    assert centre.client.get(link).data == WAV
+    assert PUBLIC_URL + link in centre.crm.page("/activities/new-1")
+    call = centre.calls.summary("new-1")
+    assert call is not None
+    assert (call.places, call.seconds, max(call.peaks)) == (("Storage",), 2, 100)
+
+
+def test_a_recording_that_follows_is_stored_once_and_only_as_what_it_was_said_to_be(centre: CallCentre) -> None:
+    assert put(centre, "new-1", audio=upload()).status_code == 404
+    centre.ingest(session_id="new-1", audio_follows="WAV")
+    for fields, status in (({}, 400), ({"audio": upload(b"")}, 400), ({"audio": upload(name="call.mp3")}, 415)):
+        reply = put(centre, "new-1", **fields)
+        assert (reply.status_code, reply.get_json()["field"]) == (status, "audio")
+    centre.storage.pull()
+    assert put(centre, "new-1", audio=upload()).status_code == 503
+    centre.storage.put_in()
+
+    assert put(centre, "new-1", audio=upload()).status_code == 200
+
+    for session_id in ("new-1", "s-long", "s-none"):
+        reply = put(centre, session_id, audio=upload())
+        assert (reply.status_code, reply.get_json()["field"]) == (409, "audio")
+    assert centre.client.get(centre.link("new-1")).data == WAV
+    headers = {"X-Ingestion-Secret": "wrong"}
+    assert centre.client.put("/api/v1/calls/new-1/recording", headers=headers).status_code == 401
+
+
 def test_an_administrator_may_ingest_with_a_header_and_with_the_cookie_and_its_csrf_token(centre: CallCentre) -> None:
     with centre.app.app_context():
         token = create_access_token("admin", additional_claims={"role": "admin"})
@@ -102,6 +153,9 @@ def test_nobody_else_may_ingest(centre: CallCentre) -> None:
         ("audio", 400, {"recording_key": None}),
         ("audio", 400, {"audio": upload()}),
         ("audio", 400, {"recording_key": None, "audio": upload(b"")}),
+        ("audio", 400, {"audio_follows": "wav"}),
+        ("audio_follows", 400, {"recording_key": None, "audio_follows": ""}),
+        ("audio_follows", 400, {"recording_key": None, "audio_follows": "exe"}),
         ("audio", 415, {"recording_key": None, "audio": upload(name="call.exe")}),
         ("audio", 415, {"recording_key": None, "audio": upload(name="wav")}),
         ("audio", 415, {"recording_key": None, "audio": upload(name="call.wav/../../x")}),

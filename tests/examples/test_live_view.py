@@ -22,7 +22,7 @@ def test_playback_goes_on_when_the_plug_of_its_source_is_pulled(centre: CallCent
     reply.close()
 
     assert received == LONG
-    [transfer] = centre.happenings()
+    [transfer] = centre.activity()
     assert (transfer["state"], transfer["resumes"], transfer["source"]) == ("complete", 1, "Fleet host 1")
     assert (transfer["asked"], transfer["route"], transfer["session_id"]) == ("bytes=0-", "admin", "s-long")
     kinds = [step["kind"] for step in transfer["steps"]]
@@ -32,8 +32,8 @@ def test_playback_goes_on_when_the_plug_of_its_source_is_pulled(centre: CallCent
 def test_with_every_plug_pulled_nothing_plays_until_one_is_put_in_again(centre: CallCentre, csrf: str) -> None:
     for number in range(3):
         centre.post(f"/sources/{number}", csrf, state="off")
-    assert centre.client.get("/api/v1/recordings/s-long").status_code == 404
-    [transfer] = centre.happenings()
+    assert centre.client.get("/api/v1/recordings/s-long").status_code == 503
+    [transfer] = centre.activity()
     assert transfer["state"] == "not found"
     assert "can be reached" in transfer["steps"][-1]["text"]
 
@@ -41,14 +41,14 @@ def test_with_every_plug_pulled_nothing_plays_until_one_is_put_in_again(centre: 
 
     reply = centre.client.get("/api/v1/recordings/s-long", headers={"Range": "bytes=0-9"})
     assert reply.data == LONG[:10]
-    assert centre.happenings()[0]["source"] == "Fleet host 2"
+    assert centre.activity()[0]["source"] == "Fleet host 2"
 
 
 def test_a_switch_says_what_it_wants_so_that_a_second_click_changes_nothing(centre: CallCentre, csrf: str) -> None:
     for state, is_in in (("off", False), ("off", False), ("on", True), ("on", True)):
         centre.post("/sources/1", csrf, state=state)
         assert centre.fleet[0].is_in == is_in
-        assert centre.client.get("/live/happenings").get_json()["plugs"]["1"] == is_in
+        assert centre.client.get("/live/activity").get_json()["plugs"]["1"] == is_in
 
 
 @pytest.mark.parametrize("fields", [{}, {"state": ""}, {"state": "ON"}, {"state": "toggle"}])
@@ -68,18 +68,32 @@ def test_the_live_view_knows_calls_apart_and_tells_no_token(centre: CallCentre) 
     centre.client.get(link, headers={"Range": "bytes=5-9"}).close()
     centre.client.get("/api/v1/public/recordings/no-such-token")
 
-    reply = centre.client.get("/live/happenings")
+    reply = centre.client.get("/live/activity")
 
     transfers = reply.get_json()["transfers"]
     assert [transfer["session_id"] for transfer in transfers] == ["", "s-long", "s-url"]
     assert [transfer["asked"] for transfer in transfers] == ["", "bytes=5-9", ""]
     assert link.rpartition("/")[2] not in reply.get_data(as_text=True)
-    of_one = centre.client.get("/live/happenings?session_id=s-url").get_json()["transfers"]
+    of_one = centre.client.get("/live/activity?session_id=s-url").get_json()["transfers"]
     assert [transfer["session_id"] for transfer in of_one] == ["s-url"]
+
+
+def test_who_asks_only_whether_there_is_a_recording_is_not_listed(centre: CallCentre) -> None:
+    for path in ("s-long", "s-none"):
+        centre.client.head(f"/api/v1/recordings/{path}")
+
+    assert centre.activity() == []
+
+
+@pytest.mark.parametrize(("span", "text"), [("0-0", "1 byte in"), ("0-1", "2 bytes in")])
+def test_bytes_are_counted_in_words(centre: CallCentre, span: str, text: str) -> None:
+    centre.client.get("/api/v1/recordings/s-url", headers={"Range": f"bytes={span}"}).close()
+
+    assert centre.activity()[0]["steps"][-1]["text"].startswith(text)
 
 
 def test_the_live_view_keeps_the_latest_requests_only(centre: CallCentre) -> None:
     for _ in range(30):
         centre.client.get("/api/v1/recordings/s-none")
 
-    assert len(centre.happenings()) == 25
+    assert len(centre.activity()) == 25

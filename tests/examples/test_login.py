@@ -19,7 +19,7 @@ def test_a_page_without_a_login_leads_to_the_login(centre: CallCentre, path: str
 
 
 def test_the_live_view_without_a_login_is_401_so_that_its_page_can_say_so(centre: CallCentre) -> None:
-    assert centre.client.get("/live/happenings").status_code == 401
+    assert centre.client.get("/live/activity").status_code == 401
 
 
 @pytest.mark.parametrize("path", CHANGES)
