@@ -70,6 +70,9 @@ def jwt_admin_required(claim: str, values: tuple[str, ...]) -> Callable[[View], 
                     return unavailable("JWT check", public=False)
                 _log(401, next(_REASONS[kind] for kind in (*type(exc).__mro__, PyJWTError) if kind in _REASONS))
                 return _unauthorized()
+            except UnicodeDecodeError:  # a query that is not UTF-8, where JWT_TOKEN_LOCATION has it looked at
+                _log(401, "the query is not UTF-8")
+                return _unauthorized()
             except HTTPException:  # of the host's own loaders
                 raise
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured

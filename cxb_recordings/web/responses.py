@@ -10,7 +10,7 @@ import logging
 import re
 import unicodedata
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from flask import Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
@@ -65,6 +65,7 @@ def stream_recording_key(key: str, *, name: str = "cxb_recordings", public: bool
 def deliver(service: RecordingService, key: str, listener: Listener, *, public: bool) -> Response:
     """Answer the current request with a recording, or with the problem that stands in the way."""
     playback_request = PlaybackRequest.from_headers(request.method, request.headers)
+    attachment = wants_attachment(request.environ.get("QUERY_STRING", ""))
     try:
         playback = service.open(key, playback_request, listener, may_hand_over=may_hand_over(request))
     except RecordingUnreachable:
@@ -82,10 +83,18 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
     if playback.stream is not None:
         guard(request.environ, playback.stream)
     setattr(g, SOURCE, playback.source)
-    return respond(playback, key, service.options.offload, public=public)
+    return respond(playback, key, service.options.offload, attachment=attachment, public=public)
 
 
-def respond(playback: Playback, key: str, offload: str | None, *, public: bool) -> Response:
+def wants_attachment(query: str) -> bool:
+    """Whether a query string, as WSGI has it, says ``download=1``.
+
+    Flask's ``request.args`` raises where the string's bytes are not UTF-8.
+    """
+    return parse_qs(query, keep_blank_values=True).get("download", [""])[0] == "1"
+
+
+def respond(playback: Playback, key: str, offload: str | None, *, attachment: bool, public: bool) -> Response:
     """Turn a decided playback into a response; one that is handed over, for the nginx location `offload`."""
     status, info = playback.decision.status, playback.info
     if status == 412:
@@ -94,7 +103,7 @@ def respond(playback: Playback, key: str, offload: str | None, *, public: bool) 
         response = problem(416, "The recording has no such range.", public=public)
         response.headers["Content-Range"] = f"bytes */{info.length}"
         return response
-    if status == 200 and info.length is None and request.environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+    if status == 200 and info.length is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         # HTTP/1.0 knows no chunks: the client could not tell a broken transfer from a finished one.
         if playback.stream is not None:
             playback.stream.close()
@@ -105,7 +114,7 @@ def respond(playback: Playback, key: str, offload: str | None, *, public: bool) 
     if status == 304:
         return Response(status=304, headers=headers)
     headers["Content-Type"] = media_type(key, info.media_type)
-    headers["Content-Disposition"] = content_disposition(key, attachment=request.args.get("download") == "1")
+    headers["Content-Disposition"] = content_disposition(key, attachment=attachment)
     if info.length is not None:
         span = playback.decision.span
         headers["Accept-Ranges"] = "bytes"
