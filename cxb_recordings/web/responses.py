@@ -22,6 +22,7 @@ from ..playback.source import ContentInfo
 from ..search import Playback
 from ..service import RecordingService
 from ..signals import Listener
+from .chunking import shows_breaks
 from .media_types import media_type
 from .offload import may_hand_over, redirect_to_storage
 from .stream_guard import guard
@@ -103,8 +104,8 @@ def respond(playback: Playback, key: str, offload: str | None, *, attachment: bo
         response = problem(416, "The recording has no such range.", public=public)
         response.headers["Content-Range"] = f"bytes */{info.length}"
         return response
-    if status == 200 and info.length is None and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
-        # HTTP/1.0 knows no chunks: the client could not tell a broken transfer from a finished one.
+    if status == 200 and info.length is None and not shows_breaks(request.environ):
+        # The client could not tell a broken transfer from a finished one.
         if playback.stream is not None:
             playback.stream.close()
         return problem(502, "The recording's length is not known.", public=public)

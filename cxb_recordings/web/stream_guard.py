@@ -12,7 +12,9 @@ from weakref import WeakSet
 
 from ..playback.stream import RecordingStream
 
-_STREAMS = "cxb_recordings.streams"  # in the WSGI environment: the streams that the request has opened, weakly
+# In the WSGI environment: the streams that the request has opened, weakly; and what began the reply.
+_STREAMS = "cxb_recordings.streams"
+START_RESPONSE = "cxb_recordings.start_response"
 
 
 def guard(environ: dict[str, Any], stream: RecordingStream) -> None:
@@ -37,7 +39,7 @@ class StreamGuard:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         streams: WeakSet[RecordingStream] = WeakSet()
-        environ[_STREAMS] = streams
+        environ[_STREAMS], environ[START_RESPONSE] = streams, start_response
         status = ""
 
         def start(line: str, *rest: Any, **named: Any) -> Any:

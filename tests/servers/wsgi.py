@@ -21,6 +21,17 @@ COMMANDS = {
     "waitress": "waitress --listen=127.0.0.1:{port} {module}:app",
     "flask": "flask --app {module} run --port {port}",
 }
+# Those that differ in what comes of a body without a length.
+OTHERS = {
+    "gunicorn gevent_pywsgi": "gunicorn --bind 127.0.0.1:{port} --worker-class gevent_pywsgi {module}:app",
+    "pywsgi": "tests.servers.other_wsgi pywsgi {port} {module}",
+    "cheroot": "cheroot --bind 127.0.0.1:{port} {module}:app",
+    "flask without threads": "flask --app {module} run --port {port} --without-threads",
+    "wsgiref": "tests.servers.other_wsgi wsgiref {port} {module}",
+    "uwsgi": "tests.servers.other_wsgi pyuwsgi {port} {module}",
+    "granian": "granian --interface wsgi --host 127.0.0.1 --port {port} {module}:app",
+}
+_PACKAGES = {"pywsgi": "gevent", "pyuwsgi": "pyuwsgi", "gevent": "gevent", "gevent_pywsgi": "gevent"}
 
 
 class WsgiServer(Daemon):
@@ -31,15 +42,15 @@ class WsgiServer(Daemon):
 
         Args:
             request: of the fixture, which is skipped by name where the server is not installed.
-            name: one of `COMMANDS`.
+            name: one of `COMMANDS` or `OTHERS`.
             source: Python source of a module that defines `app`.
             directory: an empty one, for the module and the log.
         """
         port = free_port()
         module = "served_app"
         (directory / f"{module}.py").write_text(source)
-        arguments = COMMANDS[name].format(port=port, module=module).split()
-        for package in (arguments[0], *(["gevent"] if "gevent" in arguments else [])):
+        arguments = (COMMANDS | OTHERS)[name].format(port=port, module=module).split()
+        for package in (arguments[0], *(_PACKAGES[word] for word in arguments if word in _PACKAGES)):
             if importlib.util.find_spec(package) is None:
                 missing(request, f"{package} (extra ci)")
         variables = [f"PYTHONPATH={directory}{os.pathsep}{PROJECT}", "PYTHONDONTWRITEBYTECODE=1"]
