@@ -1,104 +1,111 @@
-"""The whole comparison: interleaved rounds, medians, and ratios within the run; ``python -m benchmarks --help``."""
+"""The whole comparison: shuffled rounds, medians, and ratios within the run; ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import random
 import statistics
-import sys
 import tempfile
-import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import contenders, footprint, machine, measure, report, stores
-from .servers import Absent, Server, find_program
+from . import contenders, footprint, listeners, machine, measure, report, stores
+from .measure import say
+from .servers import Absent, Certificate, Server, find_program, make_certificate, raise_limits
 
-_started = time.monotonic()
-SLOW_STREAMS = 200
+PARTS = ("tls", "plain", "listeners", "ceph")
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: rounds, seconds of load for a figure, samples of first bytes, slow streams."""
+    """How much is measured.
+
+    Attributes:
+        rounds: of all contenders.
+        seconds: of load for a figure.
+        samples: of first bytes.
+        big_files: downloads of 200 MB.
+        listeners: who pause.
+        listening_seconds: for which slow ones listen.
+    """
 
     rounds: int
     seconds: int
-    samples: int
-    streams: int
-
-
-def say(text: str) -> None:
-    """Show progress."""
-    print(f"[{time.monotonic() - _started:5.0f} s] {text}", file=sys.stderr, flush=True)
+    samples: int = 100
+    big_files: int = 6
+    listeners: int = 1000
+    listening_seconds: int = 60
 
 
 def main() -> None:
     """Measure and print tables; JSON and a plot where files are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of load for each figure")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=3, help="of load for each figure")
     parser.add_argument("--smoke", action="store_true", help="one short round, to see that it works")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts, all by default")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path, help="an SVG")
     options = parser.parse_args()
-    effort = Effort(1, 1, 10, 20) if options.smoke else Effort(options.rounds, options.seconds, 100, SLOW_STREAMS)
+    effort = Effort(1, 1, 10, 1, 20, 2) if options.smoke else Effort(options.rounds, options.seconds)
     try:
-        for name in ("nginx", "wrk", "curl"):
+        for name in ("nginx", "wrk", "curl", "openssl"):
             find_program(name)
     except Absent as exc:
         parser.exit(1, f"needs {exc}, which is not installed\n")
     # The files lie below the system's directory for temporary files; what gunicorn imports is found from here.
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    raise_limits()
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         directory.chmod(0o755)  # nginx's workers may be another user
-        files = stores.make_files(directory)
+        files, certificate = stores.make_files(directory), make_certificate(directory)
         document: dict[str, Any] = {
             "machine": machine.describe(),
             "effort": vars(effort),
             "footprint": footprint.figures(effort.rounds),
-            **_compare(directory, files, effort),
         }
+        for part in options.only:
+            place = directory / part
+            place.mkdir()
+            place.chmod(0o755)
+            with ExitStack() as stack:
+                document[part] = _measure(part, stack, place, files, certificate, effort)
     print(report.page(document))
     if options.json:
         options.json.write_text(json.dumps(document, indent=2) + "\n")
-    if options.plot:
-        options.plot.write_text(report.plot(document["stand_in"]))
+    if options.plot and "tls" in document:
+        options.plot.write_text(report.plot(document["tls"]))
 
 
-def _compare(directory: Path, files: Path, effort: Effort) -> dict[str, Mapping[str, Mapping[str, float]]]:
-    """Medians by store, contender and figure."""
-    medians: dict[str, Mapping[str, Mapping[str, float]]] = {}
-    with ExitStack() as stack:
-        store = stores.start_stand_in(stack, directory / "store", files)
-        slow = stores.start_stand_in(stack, directory / "slow-store", files, is_slow=True)
-        servers = _start(stack, store, directory, contenders.OURS)
-        servers["slow_library"] = _started_host(stack, "library", slow, directory)
-        servers["slow_fixed"] = _started_host(stack, "fixed_chunks", slow, directory)
-        figures = _rounds(servers, store, effort)
-        say(f"memory of {effort.streams} slow streams")
-        many = contenders.gunicorn("library", store, directory, threads=effort.streams)
-        stack.callback(many.stop)
-        figures["library"] |= measure.slow_streams(many, effort.streams)
-        medians["stand_in"] = figures
-    with ExitStack() as stack:
+def _measure(
+    part: str, stack: ExitStack, place: Path, files: Path, certificate: Certificate, effort: Effort
+) -> Mapping[str, Any] | None:
+    """The figures of a part: medians by contender and name, or of the listeners by name."""
+    if part == "listeners":
+        store = stores.start_stand_in(stack, place / "store", files)
+        return listeners.memory(stack, store, place, effort.listeners, effort.listening_seconds)
+    if part == "ceph":
         try:
-            ceph = stores.start_ceph(stack, directory / "ceph", files)
+            store = stores.start_ceph(stack, place / "store", files, certificate)
         except (Absent, ImportError) as exc:
             say(f"without Ceph's gateway: {exc} is not installed")
-            return medians
+            return None
         ours = {name: contenders.OURS[name] for name in ("nginx", "library", "offload")}
-        below = directory / "before-ceph"
-        below.mkdir()
-        servers = _start(stack, ceph, below, ours | contenders.PEERS)
-        medians["ceph"] = _rounds(servers, ceph, effort)
-    return medians
+        return _rounds(part, _start(stack, store, place, ours | contenders.PEERS), store, effort)
+    own = certificate if part == "tls" else None
+    store = stores.start_stand_in(stack, place / "store", files, own)
+    slow = stores.start_stand_in(stack, place / "slow-store", files, own, is_slow=True)
+    servers = _start(stack, store, place, contenders.OURS)
+    servers["slow_library"] = _started_host(stack, "library", slow, place)
+    servers["slow_fixed"] = _started_host(stack, "fixed_chunks", slow, place)
+    return _rounds(part, servers, store, effort)
 
 
 def _start(
@@ -124,14 +131,23 @@ def _started_host(stack: ExitStack, name: str, store: stores.Store, directory: P
     return server
 
 
-def _rounds(servers: Mapping[str, Server], store: stores.Store, effort: Effort) -> dict[str, dict[str, float]]:
+def _rounds(
+    part: str, servers: Mapping[str, Server], store: stores.Store, effort: Effort
+) -> dict[str, dict[str, float]]:
+    """Medians of all rounds; each has the contenders in another order, so that none always follows the same one."""
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for number in range(effort.rounds):
-        for name, server in servers.items():
-            say(f"{store.name}, round {number + 1} of {effort.rounds}: {name}")
-            for key, value in _one_turn(name, server, store, effort).items():
+        for name in _shuffled(servers):
+            say(f"{part}, round {number + 1} of {effort.rounds}: {name}")
+            for key, value in _one_turn(name, servers[name], store, effort).items():
                 figures[name][key].append(value)
     return {name: {key: statistics.median(values) for key, values in of.items()} for name, of in figures.items()}
+
+
+def _shuffled(names: Iterable[str]) -> list[str]:
+    order = list(names)
+    random.shuffle(order)
+    return order
 
 
 def _one_turn(name: str, server: Server, store: stores.Store, effort: Effort) -> measure.Figures:
@@ -139,7 +155,7 @@ def _one_turn(name: str, server: Server, store: stores.Store, effort: Effort) ->
         return measure.first_bytes(server, "1mb", max(effort.samples // 4, 10))
     figures = measure.first_bytes(server, "1mb", effort.samples)
     figures |= measure.load(server, "1kb", effort.seconds) | measure.load(server, "1mb", effort.seconds)
-    figures |= measure.big_file(server) | {"memory_mb": server.memory_bytes() / 1e6}
+    figures |= measure.big_file(server, effort.big_files) | {"memory_mb": server.memory_bytes() / 1e6}
     if store.log is not None and name != "memory":
         figures |= measure.upstream(server, store, "1kb", effort.samples)
     return figures

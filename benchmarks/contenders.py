@@ -18,12 +18,12 @@ from .stores import BUCKET, Store
 WORKERS = 2
 _OFFLOAD = """
 location = /_protected/ { internal; set $target $signed_target; set $part $upstream_http_x_storage_range;
-  proxy_pass http://store$target; proxy_http_version 1.1; proxy_pass_request_headers off; proxy_set_header Range $part;
-  proxy_set_header Host %s; proxy_set_header Connection ""; proxy_max_temp_file_size 0; %s }
+  proxy_pass %s://store$target; proxy_http_version 1.1; proxy_pass_request_headers off; proxy_set_header Range $part;
+  proxy_set_header Host %s; proxy_set_header Connection ""; proxy_max_temp_file_size 0; %s %s }
 """
 # Connections to the store are kept, as an `upstream` of the endpoint's name does where the endpoint has no port.
 _SIGNED = r"""
-map $upstream_http_x_storage_url $signed_target { "~^http://[^/]+(.*)$" $1; }
+map $upstream_http_x_storage_url $signed_target { "~^https?://[^/]+(.*)$" $1; }
 upstream store { server %s; keepalive 32; }
 """
 _LARGE_BUFFERS = "proxy_buffers 8 64k; proxy_buffer_size 64k;"
@@ -31,7 +31,8 @@ _S3_PROXY = """
 const AWS = require("aws-sdk"), express = require("express"), [,, port, endpoint, key, secret, bucket] = process.argv;
 const app = express();
 // No maxSockets: it does not free the upstream of a client who left, and would stand still with them all taken.
-AWS.config.update({ httpOptions: { agent: new (require("http").Agent)({ keepAlive: true }) } });
+const { Agent } = require(endpoint.startsWith("https:") ? "https" : "http");
+AWS.config.update({ httpOptions: { agent: new Agent({ keepAlive: true }) } });
 const options = { bucket, endpoint, s3ForcePathStyle: true, accessKeyId: key, secretAccessKey: secret };
 app.use("/play", require("s3-proxy")({ ...options, region: "us-east-1" }));
 app.listen(Number(port), "127.0.0.1");
@@ -42,21 +43,20 @@ def gunicorn(name: str, store: Store, directory: Path, *, threads: int = 4, work
     """An application of :mod:`benchmarks.hosts` under gunicorn with two workers."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"{LOOPBACK}:{port}", "--workers", str(WORKERS)]
-    command += ["--worker-class", worker_class, "--threads", str(threads), "--worker-connections", "2000"]
-    command += ["--keep-alive", "30", "--timeout", "120", "--backlog", "2048", f"benchmarks.hosts:{name}()"]
+    command += ["--worker-class", worker_class, "--threads", str(threads), "--worker-connections", "6000"]
+    command += ["--keep-alive", "30", "--timeout", "120", "--backlog", "8192", f"benchmarks.hosts:{name}()"]
     return start(command, port, directory / "gunicorn.log", _environment(store))
 
 
 def nginx(store: Store, directory: Path) -> Server:
     """Nginx in front of the store: the limit of what a proxy can do."""
     body = (
-        f"location /play/ {{ rewrite ^/play/(.*)$ /{BUCKET}/$1.wav break; proxy_pass http://store;"
+        f"location /play/ {{ rewrite ^/play/(.*)$ /{BUCKET}/$1.wav break; proxy_pass {_scheme(store)}://store;"
         ' proxy_http_version 1.1; proxy_set_header Connection ""; '
-        f"{_LARGE_BUFFERS} proxy_max_temp_file_size 0; }}"
+        f"{_LARGE_BUFFERS} proxy_max_temp_file_size 0; {_verified(store)} }}"
     )
-    target = store.origin.removeprefix("http://")
     return start_nginx(
-        directory / "proxy", body, f"access_log off; upstream store {{ server {target}; keepalive 32; }}"
+        directory / "proxy", body, f"access_log off; upstream store {{ server {store.address}; keepalive 32; }}"
     )
 
 
@@ -64,9 +64,10 @@ def offload(store: Store, directory: Path, name: str = "offload", buffers: str =
     """The library behind an nginx that fetches the bytes; both count."""
     host = gunicorn(name, store, directory)
     body = 'location /play/ { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; }'
-    app, target = host.origin.removeprefix("http://"), store.origin.removeprefix("http://")
-    upstreams = f"upstream app {{ server {app}; keepalive 32; }} {_SIGNED % target}"
-    server = start_nginx(directory / name, body + _OFFLOAD % (target, buffers), f"access_log off; {upstreams}")
+    app = host.origin.removeprefix("http://")
+    upstreams = f"upstream app {{ server {app}; keepalive 32; }} {_SIGNED % store.address}"
+    body += _OFFLOAD % (_scheme(store), store.address, buffers, _verified(store))
+    server = start_nginx(directory / name, body, f"access_log off; {upstreams}")
     server.companions.append(host)
     return server
 
@@ -77,6 +78,8 @@ def rclone(store: Store, directory: Path) -> Server:
     remote = f":s3,provider=Ceph,endpoint='{store.origin}',env_auth:{BUCKET}"
     command = [find_program("rclone"), "serve", "http", remote, "--addr", f"{LOOPBACK}:{port}", "--read-only"]
     command += ["--config", os.devnull, "--log-level", "ERROR"]
+    if store.certificate:
+        command += ["--ca-cert", str(store.certificate)]
     return replace(start(command, port, directory / "rclone.log", _environment(store)), path="/{}.wav")
 
 
@@ -89,7 +92,7 @@ def s3_proxy(store: Store, directory: Path) -> Server:
     script = directory / "s3-proxy.js"
     script.write_text(_S3_PROXY)
     command = [node, str(script), str(port), store.origin, store.access_key, store.secret_key, BUCKET]
-    return replace(start(command, port, directory / "s3-proxy.log"), path="/play/{}.wav")
+    return replace(start(command, port, directory / "s3-proxy.log", _environment(store)), path="/play/{}.wav")
 
 
 def mlflow(store: Store, directory: Path) -> Server:
@@ -110,12 +113,26 @@ def mlflow(store: Store, directory: Path) -> Server:
 
 
 def _environment(store: Store) -> dict[str, str]:
+    trusted = str(store.certificate)
+    certificates = {"AWS_CA_BUNDLE": trusted, "NODE_EXTRA_CA_CERTS": trusted} if store.certificate else {}
     return {
+        **certificates,
         "BENCH_S3": store.origin,
         "AWS_ACCESS_KEY_ID": store.access_key,
         "AWS_SECRET_ACCESS_KEY": store.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def _scheme(store: Store) -> str:
+    return "https" if store.certificate else "http"
+
+
+def _verified(store: Store) -> str:
+    """What nginx needs to verify the store's certificate, as the other contenders do."""
+    if store.certificate is None:
+        return ""
+    return f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {store.certificate}; proxy_ssl_name {LOOPBACK};"
 
 
 def _host(name: str) -> Callable[[Store, Path], Server]:

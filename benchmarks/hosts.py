@@ -60,6 +60,7 @@ def _library(calls: _Calls, **options: Any) -> Flask:
         "secret_key": os.environ["AWS_SECRET_ACCESS_KEY"],
         "bucket": BUCKET,
     }
+    options["ca_bundle"] = os.environ.get("AWS_CA_BUNDLE")  # the variable is boto3's; the library itself reads none
     register(app, lambda: {"minio": minio}, calls, public_url_prefix="/play", **options).warm_up()
     return app
 

@@ -1,6 +1,7 @@
 """Many who listen at once, each as fast as a recording plays: ``python -m benchmarks.listeners``.
 
-For each kind of server: how many play, what they cost, and how long somebody waits who comes on top of them.
+For each kind of server: how many play, what they cost, and how long somebody waits who comes on top of them. And
+what those cost who pause, all at once.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import contenders, measure, stores
-from .__main__ import say
-from .servers import Server
+from .measure import say
+from .servers import Server, raise_limits
 
 PACE = 16_000  # bytes a second: 16 bit at 8 kHz, as a telephone has it
 NEWCOMERS = 40
+SETTLED = 1e6  # bytes: less growth of a server within a second counts as none
 
 KINDS: dict[str, Callable[[stores.Store, Path], Server]] = {
     "gthread, 2 × 4 threads": lambda store, directory: contenders.gunicorn("library", store, directory),
@@ -55,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20, help="for which they listen")
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    raise_limits()
     print("| | playing | MB for each | newcomer's first byte: ms | 99 %: ms |")
     print("|---|---|---|---|---|")
     for name, make in KINDS.items():
@@ -102,6 +106,52 @@ def listen(server: Server, count: int, seconds: float) -> Figures:
     enough = int(seconds * PACE)
     waits = newcomer.get("first_byte_ms"), newcomer.get("first_byte_p99_ms")
     return Figures(sum(bytes_heard >= enough for bytes_heard in heard), memory, *waits)
+
+
+def pause(server: Server, count: int) -> dict[str, float]:
+    """Let `count` listeners come, read a little and then wait; how many were answered, and what the server holds.
+
+    Returns:
+        Of those that were answered the number, memory in MB for each, and the whole server's.
+    """
+    measure.first_bytes(server, "1kb", 20)  # what the first requests cost is not a listener's memory
+    idle, answered = server.memory_bytes(), 0
+    with ExitStack() as stack:
+        for _ in range(count):
+            with suppress(TimeoutError):
+                client = stack.enter_context(measure.ask(server, "200mb"))
+                answered += client.recv(4096).startswith(b"HTTP/1.1 200")
+        held = server.memory_bytes()
+        for _ in range(60):  # until each stream's buffers are full
+            time.sleep(1)
+            before, held = held, server.memory_bytes()
+            if held - before < SETTLED:
+                break
+    return {"answered": answered, "memory_mb": (held - idle) / count / 1e6, "whole_mb": held / 1e6}
+
+
+def memory(stack: ExitStack, store: stores.Store, directory: Path, count: int, seconds: int) -> dict[str, float]:
+    """The memory of listeners who pause, `count` and five times as many, and of half as many who listen slowly."""
+    figures: dict[str, float] = {}
+    kinds: dict[str, dict[str, Any]] = {
+        "gevent": {"worker_class": "gevent"},
+        "gthread": {"threads": count // contenders.WORKERS + 10},
+    }
+
+    def start(options: dict[str, Any]) -> Server:
+        server = contenders.gunicorn("library", store, directory, **options)
+        stack.callback(server.stop)
+        return server
+
+    for name, options in kinds.items():
+        say(f"{count} paused listeners, {name}")
+        figures |= {f"{name}_paused_{key}": value for key, value in pause(start(options), count).items()}
+        say(f"{count // 2} listeners at {PACE} bytes a second for {seconds} s, {name}")
+        slow = listen(start(options), count // 2, seconds)
+        figures |= {f"{name}_slow_memory_mb": slow.memory, f"{name}_slow_playing": slow.playing}
+    say(f"{5 * count} paused listeners, gevent")
+    figures |= {f"many_paused_{key}": value for key, value in pause(start(kinds["gevent"]), 5 * count).items()}
+    return figures | {"paused_listeners": count}
 
 
 def _take(client: socket.socket, size: int) -> int:

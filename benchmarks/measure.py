@@ -6,9 +6,10 @@ import re
 import socket
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 from .servers import Server, find_program
@@ -16,9 +17,16 @@ from .stores import SIZES, Store
 
 GIGABYTE = 1e9
 CONNECTIONS = 8
-BIG_FILES = 6
 
 Figures = dict[str, float]
+
+
+_started = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Show progress."""
+    print(f"[{time.monotonic() - _started:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
 def load(server: Server, recording: str, seconds: int) -> Figures:
@@ -40,15 +48,15 @@ def load(server: Server, recording: str, seconds: int) -> Figures:
     }
 
 
-def big_file(server: Server) -> Figures:
-    """CPU seconds of the server for each GB: 200 MB a few times over, since the clock of /proc ticks at 10 ms."""
+def big_file(server: Server, times: int) -> Figures:
+    """CPU seconds of the server for each GB: 200 MB some times over."""
     before = server.cpu_seconds()
     url, size = server.url("200mb"), SIZES["200mb"]
-    command = [find_program("curl"), "-sS", "-f", "-w", "%{size_download}\n", *["-o", "/dev/null", url] * BIG_FILES]
+    command = [find_program("curl"), "-sS", "-f", "-w", "%{size_download}\n", *["-o", "/dev/null", url] * times]
     received = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
-    if received != [str(size)] * BIG_FILES:
+    if received != [str(size)] * times:
         raise RuntimeError(f"{url}: {received} bytes instead of {size} each")
-    return {"200mb_cpu_s_per_gb": (server.cpu_seconds() - before) * GIGABYTE / size / BIG_FILES}
+    return {"200mb_cpu_s_per_gb": (server.cpu_seconds() - before) * GIGABYTE / size / times}
 
 
 def first_bytes(server: Server, recording: str, count: int, *, patience: float = 30) -> Figures:
@@ -82,19 +90,6 @@ def upstream(server: Server, store: Store, recording: str, count: int) -> Figure
         time.sleep(0.05)
     seen = store.requests() - before
     return {"upstream_requests": seen.total() / count, "upstream_connections": len(seen)}
-
-
-def slow_streams(server: Server, count: int) -> Figures:
-    """Memory in MB for each of `count` streams whose clients read a little and then wait."""
-    first_bytes(server, "1kb", 20)  # what the first requests cost is not a stream's memory
-    before = server.memory_bytes()
-    with ExitStack() as stack:
-        for _ in range(count):
-            client = stack.enter_context(ask(server, "200mb"))
-            if not client.recv(4096).startswith(b"HTTP/1.1 200"):
-                raise RuntimeError("no 200")
-        time.sleep(2)  # until each stream's buffers are full
-        return {"slow_stream_mb": (server.memory_bytes() - before) / count / 1e6}
 
 
 @contextmanager

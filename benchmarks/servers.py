@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
-TICKS = os.sysconf("SC_CLK_TCK")
 LOOPBACK = "127.0.0.1"
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
@@ -26,7 +29,8 @@ def free_port() -> int:
 
 def find_program(name: str) -> str:
     """The path of a program; Absent, naming it, where there is none."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    path = shutil.which(name, path=str(Path(sys.executable).parent))  # of a package beside this Python
+    path = path or shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if path is None:
         raise Absent(name)
     return path
@@ -57,13 +61,19 @@ class Server:
         return self.origin + self.path.format(recording)
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its processes so far, those that ended included."""
-        total = sum(sum(map(int, stat[11:15])) for stat in self._stats()) / TICKS
+        """User and system time of all its processes so far, by the scheduler's count of nanoseconds.
+
+        Threads that ended are included, processes that ended are not.
+        """
+        total = 0.0
+        for pid, _ in self._stats():
+            with suppress(OSError):  # it has ended meanwhile
+                total += time.clock_gettime(~pid << 3 | 2)  # what clock_getcpuclockid(3) gives for a process
         return total + sum(companion.cpu_seconds() for companion in self.companions)
 
     def memory_bytes(self) -> int:
         """Resident memory of all its processes; what they share counts for each."""
-        own = sum(int(stat[21]) for stat in self._stats()) * os.sysconf("SC_PAGE_SIZE")
+        own = sum(int(stat[21]) for _, stat in self._stats()) * os.sysconf("SC_PAGE_SIZE")
         return own + sum(companion.memory_bytes() for companion in self.companions)
 
     def stop(self) -> None:
@@ -73,8 +83,8 @@ class Server:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=10)
 
-    def _stats(self) -> list[list[str]]:
-        """The fields of /proc/PID/stat behind the name, of each process of the session."""
+    def _stats(self) -> list[tuple[int, list[str]]]:
+        """The id, and the fields of /proc/PID/stat behind the name, of each process of the session."""
         stats = []
         for path in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -82,7 +92,7 @@ class Server:
             except OSError:  # it has ended meanwhile
                 continue
             if int(fields[3]) == self.process.pid:
-                stats.append(fields)
+                stats.append((int(path.parent.name), fields))
         return stats
 
 
@@ -107,22 +117,56 @@ def start(command: list[str], port: int, log: Path, environment: dict[str, str] 
     raise RuntimeError(f"{command[0]} does not answer:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def start_nginx(directory: Path, body: str, http: str = "access_log off;") -> Server:
+def raise_limits() -> None:
+    """Let this process, and the servers that it starts, open as many files as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Certificate(NamedTuple):
+    """Paths of a certificate and its key."""
+
+    path: Path
+    key: Path
+
+
+def make_certificate(directory: Path) -> Certificate:
+    """Write a certificate for the loopback address that signs itself, and its key."""
+    certificate = Certificate(directory / "certificate.pem", directory / "key.pem")
+    command = [find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    # nginx looks for an address among the names, all others among the addresses.
+    names = f"subjectAltName=IP:{LOOPBACK},DNS:{LOOPBACK}"
+    command += ["-nodes", "-days", "2", "-subj", "/CN=benchmark", "-addext", names]
+    command += ["-keyout", str(certificate.key), "-out", str(certificate.path)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+    return certificate
+
+
+def start_nginx(
+    directory: Path, body: str, http: str = "access_log off;", certificate: Certificate | None = None
+) -> Server:
     """Nginx with two workers, on a free port.
 
     Args:
         directory: for its files; made here.
         body: what stands in the server block.
         http: what stands beside that.
+        certificate: with which it speaks TLS.
     """
     program, port = find_program("nginx"), free_port()
     directory.mkdir()
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    tls = "reuseport;"
+    if certificate:
+        tls = f"reuseport ssl; ssl_certificate {certificate.path}; ssl_certificate_key {certificate.key};"
     paths = " ".join(f"{name}_temp_path {directory}/{name};" for name in _TEMPORARY)
     (directory / "nginx.conf").write_text(
-        f"daemon off; worker_processes 2; pid {directory}/pid; error_log {directory}/error.log;\n"
-        f"events {{ worker_connections 4096; }} http {{ {paths} sendfile on; keepalive_requests 1000000;\n"
-        f"{http} server {{ listen {LOOPBACK}:{port} reuseport; {body} }} }}\n"
+        f"daemon off; worker_processes 2; worker_rlimit_nofile {limit}; pid {directory}/pid;\n"
+        f"error_log {directory}/error.log;\n"
+        f"events {{ worker_connections 16384; }} http {{ {paths} sendfile on; keepalive_requests 1000000;\n"
+        f"{http} server {{ listen {LOOPBACK}:{port} {tls} {body} }} }}\n"
     )
     log = directory / "error.log"
     command = [program, "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(log)]
-    return start(command, port, log)
+    server = start(command, port, log)
+    return replace(server, origin=server.origin.replace("http:", "https:")) if certificate else server

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from .servers import LOOPBACK, find_program, start_nginx
+from .servers import LOOPBACK, Certificate, find_program, start_nginx
 
 BUCKET = "recordings"
 SIZES = {"1kb": 1_000, "1mb": 1_000_000, "200mb": 200_000_000}
@@ -23,6 +23,7 @@ class Store:
         name: what the report calls it.
         origin: its URL, without a trailing slash.
         log: where nginx counts requests; None for a real store.
+        certificate: path of the one to trust where the store speaks TLS.
     """
 
     name: str
@@ -30,6 +31,12 @@ class Store:
     access_key: str = "key"
     secret_key: str = "secret"
     log: Path | None = None
+    certificate: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return self.origin.partition("://")[2]
 
     def requests(self) -> Counter[str]:
         """Requests so far, by the connection that they came over."""
@@ -46,7 +53,9 @@ def make_files(directory: Path) -> Path:
     return folder.parent
 
 
-def start_stand_in(stack: ExitStack, directory: Path, files: Path, *, is_slow: bool = False) -> Store:
+def start_stand_in(
+    stack: ExitStack, directory: Path, files: Path, certificate: Certificate | None = None, *, is_slow: bool = False
+) -> Store:
     """Nginx as the store, so that the store is not what is measured; a slow one gives 4 MB a second.
 
     It has each recording in every numbered folder as well.
@@ -54,13 +63,14 @@ def start_stand_in(stack: ExitStack, directory: Path, files: Path, *, is_slow: b
     log = directory / "requests.log"
     rate = f"limit_rate {SLOW_BYTES_PER_SECOND};" if is_slow else ""
     counted = f"log_format connection $connection; access_log {log} connection;"
-    server = start_nginx(directory, f"root {files}; {rate} rewrite ^/{BUCKET}/[0-9]+/(.*)$ /{BUCKET}/$1;", counted)
+    body = f"root {files}; {rate} rewrite ^/{BUCKET}/[0-9]+/(.*)$ /{BUCKET}/$1;"
+    server = start_nginx(directory, body, counted, certificate)
     stack.callback(server.stop)
-    return Store("nginx serving files", server.origin, log=log)
+    return Store("nginx serving files", server.origin, log=log, certificate=certificate and certificate.path)
 
 
-def start_ceph(stack: ExitStack, directory: Path, files: Path) -> Store:
-    """Ceph's gateway on a throw-away node, as the tests have it.
+def start_ceph(stack: ExitStack, directory: Path, files: Path, certificate: Certificate) -> Store:
+    """Ceph's gateway on a throw-away node, as the tests have it, behind an nginx that speaks TLS.
 
     Raises:
         Absent: it is not installed.
@@ -77,4 +87,10 @@ def start_ceph(stack: ExitStack, directory: Path, files: Path) -> Store:
         client.put_object(
             Bucket=BUCKET, Key=path.name, Body=path.read_bytes(), ContentType="audio/wav", ACL="public-read"
         )
-    return Store("Ceph's gateway", ceph.endpoint.replace("localhost", LOOPBACK), ceph.access_key, ceph.secret_key)
+    body = (
+        f"location / {{ proxy_pass {ceph.endpoint.replace('localhost', LOOPBACK)}; proxy_set_header Host $http_host; "
+    )
+    body += "client_max_body_size 0; proxy_max_temp_file_size 0; proxy_buffers 8 64k; proxy_buffer_size 64k; }"
+    front = start_nginx(directory / "front", body, certificate=certificate)
+    stack.callback(front.stop)
+    return Store("Ceph's gateway", front.origin, ceph.access_key, ceph.secret_key, certificate=certificate.path)
