@@ -60,3 +60,8 @@ def media_type(key: str, from_source: str | None) -> str:
         return f"{essence.strip()}; codecs={codecs[1]}" if codecs else essence.strip()
     name = key.rpartition("/")[2]
     return BY_ENDING.get(name.rpartition(".")[2].lower(), FALLBACK) if "." in name else FALLBACK
+
+
+def is_playable(content_type: str) -> bool:
+    """Whether a Content-Type is one of audio or video: a browser that opens it as a page makes a player."""
+    return content_type.lower().startswith(("audio/", "video/"))

@@ -23,7 +23,7 @@ from ..search import Playback
 from ..service import RecordingService
 from ..signals import Listener
 from .chunking import shows_breaks
-from .media_types import media_type
+from .media_types import FALLBACK, is_playable, media_type
 from .offload import may_hand_over, redirect_to_storage
 from .stream_guard import guard
 
@@ -31,6 +31,11 @@ _logger = logging.getLogger(__name__)
 
 RETRY_AFTER = "5"  # seconds
 LONGEST_FILE_NAME = 255  # bytes of UTF-8, as on most file systems
+
+# Both stop a stored script. A browser that opens audio or video as a page makes a player, which loads the same URL once
+# more: this needs media-src, and in Chromium the page's own origin.
+POLICY = "default-src 'none'; sandbox"
+PLAYER_POLICY = "default-src 'none'; media-src 'self'; sandbox allow-same-origin"
 
 SOURCE = "cxb_recordings_source"  # in flask.g: the name of the source that answered the current request
 
@@ -109,12 +114,17 @@ def respond(playback: Playback, key: str, offload: str | None, *, attachment: bo
         if playback.stream is not None:
             playback.stream.close()
         return problem(502, "The recording's length is not known.", public=public)
-    headers = guarded_headers(public=public)
+    kind = media_type(key, info.media_type)
+    headers = guarded_headers(public=public, content_type=kind)
     headers["Cache-Control"] = "private, no-cache"
     _describe(headers, info)
     if status == 304:
+        if kind == FALLBACK and info.media_type is None:
+            # A browser updates the headers of its stored 200 (RFC 9111 §3.2), whose type is not known here: it keeps
+            # that policy only if this reply has none.
+            del headers["Content-Security-Policy"]
         return Response(status=304, headers=headers)
-    headers["Content-Type"] = media_type(key, info.media_type)
+    headers["Content-Type"] = kind
     headers["Content-Disposition"] = content_disposition(key, attachment=attachment)
     if info.length is not None:
         span = playback.decision.span
@@ -130,15 +140,16 @@ def respond(playback: Playback, key: str, offload: str | None, *, attachment: bo
     return Response(playback.stream, status=status, headers=headers, direct_passthrough=True)
 
 
-def guarded_headers(*, public: bool) -> dict[str, str]:
+def guarded_headers(*, public: bool, content_type: str = "") -> dict[str, str]:
     """The headers that guard every reply.
 
     Args:
         public: the public route: any site may embed it (CRMs do), no search engine may list it.
+        content_type: of the reply; it decides which Content-Security-Policy is sent.
     """
     headers = {
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",  # stops a stored script, not <audio>
+        "Content-Security-Policy": PLAYER_POLICY if is_playable(content_type) else POLICY,
         "Referrer-Policy": "no-referrer",  # the token is part of the URL
         "Cross-Origin-Resource-Policy": "cross-origin" if public else "same-site",
     }

@@ -162,7 +162,7 @@ def test_a_page_takes_nothing_from_elsewhere(centre: CallCentre) -> None:
 def test_the_librarys_replies_keep_their_own_policy(centre: CallCentre) -> None:
     reply = centre.client.get(centre.link("s-url"))
 
-    assert reply.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert reply.headers["Content-Security-Policy"] == "default-src 'none'; media-src 'self'; sandbox allow-same-origin"
 
 
 def test_a_database_that_is_away_is_a_page_that_says_so(centre: CallCentre, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,15 +6,17 @@ import pytest
 
 from cxb_recordings import stream_recording_key
 from tests.servers.fleet_host import FleetHostFactory
+from tests.sources.scripted import ScriptedServer
 
 from .site import KEY, Route, Site, Upstream
 
 DATA = bytes(range(256)) * 40
 GUARDS = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox allow-same-origin",
     "Referrer-Policy": "no-referrer",
 }
+WITHOUT_A_PLAYER = "default-src 'none'; sandbox"
 BY_ROUTE = {
     "public": {"Cross-Origin-Resource-Policy": "cross-origin", "X-Robots-Tag": "noindex, nofollow"},
     "admin": {"Cross-Origin-Resource-Policy": "same-site"},
@@ -85,6 +87,73 @@ def test_a_304_has_no_header_of_a_body(stored: Upstream) -> None:
     assert reply.status_code == 304
     for name in ("Content-Length", "Content-Type", "Content-Disposition", "Content-Range", "Accept-Ranges"):
         assert name not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "has_player"),
+    [
+        ("call.wav", "audio/wav", True),
+        ("call.mp4", "video/mp4", True),
+        ("call", "audio/ogg; codecs=opus", True),
+        ("call", "AUDIO/WAV", True),
+        ("call", "Video/WebM", True),
+        ("call.wav", "binary/octet-stream", True),
+        ("call.mp3", "text/html", True),
+        ("call.wav", "", True),
+        ("page.html", "audio/wav", True),
+        ("page.html", "text/html", False),
+        ("picture.svg", "image/svg+xml", False),
+        ("call", "application/octet-stream", False),
+        ("call", "audio", False),
+        ("call", "text/audio/wav", False),
+    ],
+)
+def test_what_is_sent_as_audio_or_video_may_load_itself_and_nothing_else_may(
+    stored: Upstream, route: Route, name: str, media_type: str, has_player: bool
+) -> None:
+    stored.store(DATA, name, media_type)
+    whole = stored.ask(key=name, route=route)
+    replies = [
+        whole,
+        stored.ask("HEAD", key=name, route=route),
+        stored.ask(headers={"Range": "bytes=5-9"}, key=name, route=route),
+        stored.ask(key=name, route=route, query="download=1"),
+        stored.ask(headers={"If-None-Match": "*"}, key=name, route=route),
+    ]
+
+    assert [reply.status_code for reply in replies] == [200, 200, 206, 200, 304]
+    assert whole.content_type.lower().startswith(("audio/", "video/")) == has_player
+    expected = GUARDS["Content-Security-Policy"] if has_player else WITHOUT_A_PLAYER
+    assert [reply.headers["Content-Security-Policy"] for reply in replies] == [expected] * 5
+
+    # The source answers this one itself, and tells no type. A browser then updates the headers of its stored 200.
+    unmodified = stored.ask(headers={"If-None-Match": whole.headers["ETag"]}, key=name, route=route)
+    assert unmodified.status_code == 304
+    assert unmodified.headers.get("Content-Security-Policy", expected) == expected
+
+
+@pytest.mark.parametrize("media_type", ["text/html", "application/octet-stream", "audio/wav"])
+def test_a_304_keeps_the_policy_of_its_200_whatever_type_it_comes_with(media_type: str) -> None:
+    of_200 = b'HTTP/1.1 200 X\r\nContent-Length: 4\r\nETag: "1"\r\nContent-Type: audio/wav\r\n\r\nRIFF'
+    of_304 = f'HTTP/1.1 304 X\r\nETag: "1"\r\nContent-Type: {media_type}\r\n\r\n'.encode()
+    with ScriptedServer([of_200, of_304]) as host:
+        site = Site({"cxbcore_fleet": [host.url]})
+        whole = site.ask(key="call")
+        unmodified = site.ask(headers={"If-None-Match": '"1"'}, key="call")
+
+    assert (whole.status_code, unmodified.status_code) == (200, 304)
+    assert whole.headers["Content-Security-Policy"] == GUARDS["Content-Security-Policy"]
+    assert "Content-Security-Policy" not in unmodified.headers
+
+
+def test_a_problem_has_no_player(stored: Upstream, route: Route) -> None:
+    for reply, status in (
+        (stored.ask(headers={"Range": "bytes=99999-"}, route=route), 416),
+        (stored.ask(headers={"If-Match": '"other"'}, route=route), 412),
+        (stored.ask(key="absent.wav", route=route), 404),
+    ):
+        assert reply.status_code == status
+        assert reply.headers["Content-Security-Policy"] == WITHOUT_A_PLAYER
 
 
 def test_the_etag_changes_with_the_file(stored: Upstream) -> None:
