@@ -17,6 +17,7 @@ __all__ = [
     "DifferentRecording",
     "InvalidRegistration",
     "MissingAccessToken",
+    "NotARecording",
     "NotModified",
     "RangeNotSatisfiable",
     "RecordingError",
@@ -81,18 +82,41 @@ class SourceUnavailable(RecordingError):
         reason: what happened, in words fit for a log record (no key, no secret, no URL).
         responded: whether the source sent response headers at all; one that did not is unreachable.
         status: the source's HTTP status, where there was one.
+        retry_after: seconds after which the source wants to be asked again, where it told them.
+        is_transient: whether another try may work in a moment; unless told, by the status.
     """
 
-    def __init__(self, reason: str, *, responded: bool = True, status: int | None = None) -> None:
+    TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        responded: bool = True,
+        status: int | None = None,
+        retry_after: float | None = None,
+        is_transient: bool | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.responded = responded
         self.status = status
+        self.retry_after = retry_after
+        self.is_transient = status in self.TRANSIENT_STATUSES if is_transient is None else is_transient
 
     @property
     def is_final(self) -> bool:
         """Whether asking this source once more is pointless: it refused, and not for being busy."""
-        return self.status is not None and 400 <= self.status < 500 and self.status not in (408, 425, 429)
+        return self.status is not None and 400 <= self.status < 500 and not self.is_transient
+
+
+class NotARecording(SourceUnavailable):
+    """Raised when what a source has under a key is a web page or a playlist."""
+
+    @property
+    def is_final(self) -> bool:
+        """Always: it is the same each time."""
+        return True
 
 
 class DifferentRecording(SourceUnavailable):

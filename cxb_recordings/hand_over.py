@@ -7,12 +7,11 @@ handed over is decided in ``service``, what nginx is told in ``web.offload``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 
-from .errors import RangeNotSatisfiable, SourceUnavailable
-from .playback.byte_range import RangeRequest
-from .playback.source import ContentInfo, RecordingSource
+from .playback.opening import prove
+from .playback.pace import PacedBody
+from .playback.source import ContentInfo, RecordingBody, RecordingSource
 from .settings import StorageSettings
 from .sources.presigning import presign_get_object
 
@@ -57,8 +56,22 @@ class StoredRecordings:
         self._clock = clock
         self._remembered: dict[tuple[StorageSettings, str], StoredRecording] = {}
 
-    def find(self, source: RecordingSource, storage: StorageSettings, key: str) -> StoredRecording:
+    def find(
+        self,
+        source: RecordingSource,
+        storage: StorageSettings,
+        key: str,
+        pace: Callable[[RecordingBody], PacedBody],
+    ) -> StoredRecording:
         """The recording `key`, as it is remembered or as `source`, which reads `storage`, has it now.
+
+        The source is asked for the first byte: HEAD does not tell whether it is one of a recording.
+
+        Args:
+            source: whom to ask.
+            storage: what it reads.
+            key: the storage key.
+            pace: guards the reading of a body.
 
         Raises:
             RecordingMissing: the source has no such recording.
@@ -68,24 +81,8 @@ class StoredRecordings:
         found = self._remembered.get((storage, key))
         if found is None or found.until <= now:
             url = presign_get_object(storage, key, URL_SECONDS)
-            found = StoredRecording(_prove(source, key), url, now + REMEMBERED_SECONDS)
+            found = StoredRecording(prove(source, key, pace)[0], url, now + REMEMBERED_SECONDS)
             if len(self._remembered) >= REMEMBERED_RECORDINGS:
                 self._remembered = {}  # replaced, not emptied: other threads use it without a lock
             self._remembered[storage, key] = found
         return found
-
-
-def _prove(source: RecordingSource, key: str) -> ContentInfo:
-    """What `source` says of a recording whose first byte it sends.
-
-    Not ``describe``: a reply to HEAD that is cut off within its Content-Length can't be told from a whole one, and its
-    wrong length would be remembered.
-    """
-    try:
-        opened = source.open(key, RangeRequest(0, 0))
-    except RangeNotSatisfiable:  # an empty recording has no first byte
-        return source.describe(key)
-    with closing(opened.body) as body:
-        if not body.read(1):
-            raise SourceUnavailable("the first byte did not come")
-    return opened.info

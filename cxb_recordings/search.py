@@ -1,25 +1,32 @@
 """The search for a source: which one is asked next, what a failure leads to, and the stream of the one that has it.
 
+Every source is asked once, in order; those whose failure may pass are asked again, in at most two more rounds.
 What a source's reply means is judged in ``sources``, what a client is answered in ``playback``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
 from .hand_over import HandOver, StoredRecordings
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.opening import Opening, open_from
-from .playback.source import ContentInfo, RecordingSource
+from .playback.pace import PacedBody
+from .playback.source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource
 from .playback.stream import RecordingStream, SourceFailed, StreamEvent, StreamLimits, StreamResumed
 from .reports import Reports
 from .settings import StorageSettings
 from .signals import Listener, RecordingServed
+from .sources.availability import Availability
 from .sources.object_storage import ObjectStorage
+
+RETRY_ROUNDS = 2
+RETRY_SECONDS = 3.0  # of waiting in all; a source that wants to be left alone for longer is not asked again
+FIRST_PAUSE = 0.5  # seconds before the second round, less up to a half by chance; doubles with each
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Search:
         request: what the client asked.
         listener: who asked, for logs and signals.
         sources: all that may have the recording, in order.
-        in_order: puts sources into the order of the moment: those that are down come last.
+        availability: which of them are asked last, and which may be asked again.
         storage: the settings of the storage that nginx may fetch from; None where Python carries every byte.
         stored: what storage said of recordings lately.
         limits: how the stream behaves.
@@ -64,7 +71,7 @@ class Search:
     request: PlaybackRequest
     listener: Listener
     sources: Sequence[RecordingSource]
-    in_order: Callable[[Sequence[RecordingSource]], Iterable[RecordingSource]]
+    availability: Availability
     storage: StorageSettings | None
     stored: StoredRecordings
     limits: StreamLimits
@@ -80,76 +87,115 @@ class Search:
             RecordingMissing: every source says that it has no such recording.
             RecordingUnreachable: the same, but at least one source failed or was not asked in time.
         """
-        started = self.clock()
-        absent: set[str] = set()
-        failed = False
-        # One that broke between its headers and its first byte gets a second chance, after all the others.
-        again: list[RecordingSource] = []
-        for source in chain(self.in_order(self.sources), again):
-            try:
-                if self.clock() >= started + self.timeout:
-                    raise SourceUnavailable("not asked: the search has taken too long")
-                if self.storage is not None and source.name == ObjectStorage.name:
-                    return self._hand_over(source, self.storage)
-                opening = open_from(source, self.key, self.request)
-                candidates = [other for other in self.sources if other.name not in absent]
-                try:
-                    stream = self._start(started, opening, candidates)
-                except SourceUnavailable:
-                    if source not in again:
-                        again.append(source)
-                    raise
-                return Playback(opening.decision, opening.info, stream, source.name)
-            except SourceUnavailable as exc:
-                failed = True
-                self.reports.source_skipped(source, exc.reason, self.listener, failed=True)
-            except RecordingMissing as exc:
-                absent.add(source.name)
-                self.reports.source_skipped(source, str(exc), self.listener, failed=False)
-        self.reports.recording_not_found("sources", self.listener, outage=failed)
-        if failed:
+        seen = _Seen(self.clock())
+        line, waited = self.sources, 0.0
+        for number in range(RETRY_ROUNDS + 1):
+            for source in self.availability.in_order(line):
+                playback = self._ask(source, seen)
+                if playback is not None:
+                    return playback
+            pause, line = self._retry(seen, waited, number)
+            if not line:
+                break
+            self.sleep(pause)
+            waited += pause
+        if seen.empty is not None and not seen.failures:
+            return self._play(*seen.empty, seen)
+        self.reports.recording_not_found("sources", self.listener, outage=bool(seen.failures))
+        if seen.failures:
             raise RecordingUnreachable("no source has the recording, and at least one of them failed")
         raise RecordingMissing("no source has the recording")
 
-    def _hand_over(self, source: RecordingSource, storage: StorageSettings) -> Playback:
-        """Decide, and let nginx fetch what storage has: a second upstream request, unless storage was asked lately."""
-        found = self.stored.find(source, storage, self.key)
-        decision = negotiate(self.request, found.info)
-        if decision.status not in (200, 206):
-            return Playback(decision, found.info, None, source.name)
-        range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
-        self.reports.recording_handed_over(source.name, decision.status, self.listener)
-        return Playback(decision, found.info, None, source.name, HandOver(found.signed_url, range_header))
+    def _ask(self, source: RecordingSource, seen: _Seen) -> Playback | None:
+        """Ask one source; None where it does not have the recording, or failed."""
+        try:
+            if self.clock() >= seen.started + self.timeout:
+                raise SourceUnavailable("not asked: the search has taken too long")
+            opening, hand_over = self._open(source, seen)
+            if opening.info.length != 0:
+                return self._play(source, opening, seen, hand_over)
+            # Some upload that failed leaves an empty object: it counts where every other source has nothing.
+            if opening.opened is not None:
+                opening.opened.body.close()
+            seen.empty = seen.empty or (source, opening)
+            seen.has_nothing(source)
+            self.reports.source_skipped(source, "the recording is empty there", self.listener, failed=False)
+        except SourceUnavailable as exc:
+            seen.failures[source.name] = exc
+            if exc.is_final:
+                seen.useless.add(source.name)
+            self.reports.source_skipped(source, exc.reason, self.listener, failed=True)
+        except RecordingMissing as exc:
+            seen.has_nothing(source)
+            self.reports.source_skipped(source, str(exc), self.listener, failed=False)
+        return None
 
-    def _start(self, started: float, opening: Opening, candidates: list[RecordingSource]) -> RecordingStream | None:
-        """The stream of an opened recording, with its first byte at hand; None where no body is due."""
-        opened, status = opening.opened, opening.decision.status
-        if opened is None:
-            return None
+    def _retry(self, seen: _Seen, waited: float, number: int) -> tuple[float, Sequence[RecordingSource]]:
+        """Seconds to wait after a round, and whom to ask then: nobody where another try is pointless or too late."""
+        left = RETRY_SECONDS - waited
+        due = [
+            (source, failure.retry_after or 0.0)
+            for source in self.sources
+            if (failure := seen.failures.get(source.name))
+            and failure.is_transient
+            and (failure.retry_after or 0) <= left
+        ]
+        jitter = random.uniform(0.5, 1)  # noqa: S311  # nosec B311
+        pause = min(max([FIRST_PAUSE * 2**number * jitter, *(after for _, after in due)]), left)
+        if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.timeout:
+            return 0.0, ()
+        return pause, [source for source, _ in due if self.availability.may_retry(source.name)]
+
+    def _open(self, source: RecordingSource, seen: _Seen) -> tuple[Opening, HandOver | None]:
+        """Ask a source for what the client wants, or, for nginx, for what is needed to decide and to fetch it."""
+
+        def pace(body: RecordingBody) -> PacedBody:
+            return PacedBody(body, self.limits.read_timeout, self.clock, seen.started + self.timeout)
+
+        if self.storage is None or source.name != ObjectStorage.name:
+            return open_from(source, self.key, self.request, pace), None
+        found = self.stored.find(source, self.storage, self.key, pace)
+        decision = negotiate(self.request, found.info)
+        range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
+        hand_over = HandOver(found.signed_url, range_header) if decision.status in (200, 206) else None
+        return Opening(decision, found.info), hand_over
+
+    def _play(
+        self, source: RecordingSource, opening: Opening, seen: _Seen, hand_over: HandOver | None = None
+    ) -> Playback:
+        decision = opening.decision
+        if hand_over is not None:
+            self.reports.recording_handed_over(source.name, decision.status, self.listener)
+            return Playback(decision, opening.info, None, source.name, hand_over)
+        stream = None if opening.opened is None else self._start(opening.opened, decision, seen)
+        return Playback(decision, opening.info, stream, source.name)
+
+    def _start(self, opened: OpenedRecording, decision: Decision, seen: _Seen) -> RecordingStream:
+        """The stream of an opened recording, with its first bytes at hand."""
         is_out, first_byte = False, 0.0
 
         def report(event: StreamEvent) -> None:
             if is_out:  # before, it is the search's failure, and another source is asked
-                self._stream_event(event, opening.decision, started, first_byte)
+                self._stream_event(event, decision, seen.started, first_byte)
 
         stream = RecordingStream(
             opened,
-            opening.decision.span,
+            decision.span,
             self.key,
-            candidates,
-            self.in_order,
+            [source for source in self.sources if source.name not in seen.useless],
+            self.availability.in_order,
             self.limits,
             report=report,
             clock=self.clock,
             sleep=self.sleep,
         )
         try:
-            stream.start(started + self.timeout)
+            stream.start(seen.started + self.timeout)
         except BaseException:
             stream.close()
             raise
-        is_out, first_byte = True, self.clock() - started
-        self.reports.recording_started(opened.source.name, status, self.listener)
+        is_out, first_byte = True, self.clock() - seen.started
+        self.reports.recording_started(opened.source.name, decision.status, self.listener)
         return stream
 
     def _stream_event(self, event: StreamEvent, decision: Decision, started: float, first_byte: float) -> None:
@@ -171,3 +217,25 @@ class Search:
                 self.clock() - started,
             )
             self.reports.recording_served(served, event.error)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a search has found out.
+
+    Attributes:
+        started: when it began, on the clock.
+        failures: of each source whose last answer was one, by name.
+        useless: the names of sources that have nothing of the recording.
+        empty: the first source that has it without a byte.
+    """
+
+    started: float
+    failures: dict[str, SourceUnavailable] = field(default_factory=dict)
+    useless: set[str] = field(default_factory=set)
+    empty: tuple[RecordingSource, Opening] | None = None
+
+    def has_nothing(self, source: RecordingSource) -> None:
+        """A source said that it has no such recording, or not a byte of it."""
+        self.failures.pop(source.name, None)
+        self.useless.add(source.name)

@@ -173,7 +173,7 @@ class RecordingService:
             request,
             listener,
             self.sources(settings),
-            self._availability.in_order,
+            self._availability,
             settings.storage if hands_over else None,
             self._stored,
             self._stream_limits,

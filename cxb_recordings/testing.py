@@ -44,7 +44,7 @@ class InMemoryBody:
         if self.breaks_after is not None:
             size = min(size, self.breaks_after - self.position)
             if size == 0:
-                raise SourceUnavailable("broken by the test")
+                raise SourceUnavailable("broken by the test", is_transient=True)
         chunk = self.data[self.position : self.position + size]
         self.position += len(chunk)
         return chunk

@@ -10,13 +10,16 @@ from .calls.repository import Call, CallRepository, recording_key_from_call
 from .calls.tokens import is_well_formed
 from .doctor import host_failure, live_settings, probe_fleet, probe_storage
 from .endpoints import find_object
-from .errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
+from .errors import NotARecording, RecordingMissing, SourceUnavailable
 from .findings import Finding, unreachable, what
 from .links import crm_url_problem
-from .playback.byte_range import RangeRequest
+from .playback.opening import prove
+from .playback.pace import PacedBody
 from .playback.source import RecordingSource, key_is_askable
 from .service import RecordingService
 from .settings import SystemSettings
+
+READ_SECONDS = 10.0  # for the first bytes of a recording
 
 
 def trace_session(service: RecordingService, call_repo: CallRepository, session_id: str) -> list[Finding]:
@@ -112,35 +115,39 @@ def _check_sources(service: RecordingService, settings: SystemSettings, key: str
 
 
 def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable], Finding]) -> Finding:
-    """Ask for the first byte as playback does: a HEAD would not tell why it was refused."""
+    """Ask for the first bytes as playback does: a HEAD would tell neither why it was refused nor what lies there."""
     began = time.monotonic()
     try:
-        opened = source.open(key, RangeRequest(0, 0))
+        info, span = prove(
+            source, key, lambda body: PacedBody(body, READ_SECONDS, time.monotonic, began + READ_SECONDS)
+        )
     except RecordingMissing as exc:
         return Finding("ok", source.name, str(exc), http_status=404, seconds=time.monotonic() - began)
-    except RangeNotSatisfiable as exc:
-        seconds = time.monotonic() - began
-        if exc.length:
-            seen = "it refuses the first byte of a recording that has some"
-            return Finding("failure", source.name, seen, "look at the source's log", 416, seconds, exc.length)
-        remedy = "the recording is empty there: look at how it was uploaded"
-        return Finding("warning", source.name, "has it, without a single byte", remedy, 416, seconds, exc.length)
+    except NotARecording as exc:
+        remedy = (
+            "look whether the address leads to the source: something else answers, such as a console or a login page"
+        )
+        return Finding("failure", source.name, exc.reason, remedy, seconds=time.monotonic() - began)
     except SourceUnavailable as exc:
         return replace(failure(exc), seconds=time.monotonic() - began)
-    opened.body.close()
     seconds = time.monotonic() - began
-    if opened.span is None:
+    if info.length == 0:
+        remedy = "the recording is empty there: look at how it was uploaded"
+        return Finding("warning", source.name, "has it, without a single byte", remedy, 416, seconds, 0)
+    if span is None:
         remedy = "a proxy in front of it may drop Range: seeking reads from the beginning"
-        return Finding("warning", source.name, "has it, and ignores ranges", remedy, 200, seconds, opened.info.length)
-    return Finding("ok", source.name, "has it", "", 206, seconds, opened.info.length)
+        return Finding("warning", source.name, "has it, and ignores ranges", remedy, 200, seconds, info.length)
+    return Finding("ok", source.name, "has it", "", 206, seconds, info.length)
 
 
 def _verdict(findings: list[Finding], settings: SystemSettings, key: str, call: Call) -> Finding:
-    having = next((finding.check for finding in findings if finding.http_status in (200, 206, 416)), None)
+    has_failed = any(finding.status == "failure" for finding in findings)
+    statuses = (200, 206) if has_failed else (200, 206, 416)  # an empty recording counts where every other has none
+    having = next((finding.check for finding in findings if finding.http_status in statuses), None)
     if having is not None:
         return Finding("ok", "recording", f"it plays, from {having}")
     seen = "no source has it"
-    if any(finding.status == "failure" for finding in findings):
+    if has_failed:
         return Finding("failure", "recording", "no source that answers has it", "mend the sources that failed first")
     if not settings.fleet and settings.storage is None:
         seen = "there is no source at all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cxb_recordings.playback.byte_range import RangeRequest
@@ -30,15 +31,18 @@ class BreakingSource(InMemorySource):
         etag: of all its recordings; None where it has no validators.
         ignores_range: answers with the whole recording, whatever was asked.
         wanted: the range of each opening.
+        on_open: called at each opening.
     """
 
     etag: str | None = "tag"
     ignores_range: bool = False
     wanted: list[RangeRequest | None] = field(default_factory=list)
+    on_open: Callable[[], object] = lambda: None
 
     def etag_of(self, data: bytes) -> str | None:
         return self.etag
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         self.wanted.append(wanted)
+        self.on_open()
         return super().open(key, None if self.ignores_range else wanted, unless_etag=unless_etag)

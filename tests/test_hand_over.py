@@ -10,13 +10,18 @@ import pytest
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.hand_over import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, HandOver, StoredRecordings
 from cxb_recordings.playback.byte_range import RangeRequest
-from cxb_recordings.playback.source import OpenedRecording
+from cxb_recordings.playback.pace import PacedBody
+from cxb_recordings.playback.source import OpenedRecording, RecordingBody
 from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.testing import InMemorySource
 from tests.sources.scripted import ScriptedServer
 
 STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key", "the-secret-key")
+
+
+def pace(body: RecordingBody) -> PacedBody:
+    return PacedBody(body, 10, lambda: 0.0)
 
 
 @dataclass
@@ -39,7 +44,7 @@ class Desk:
         self.stored = StoredRecordings(lambda: self.now)
 
     def find(self, key: str = "a.wav", storage: StorageSettings = STORAGE) -> tuple[int | None, str]:
-        found = self.stored.find(self.source, storage, key)
+        found = self.stored.find(self.source, storage, key, pace)
         return found.info.length, found.signed_url
 
 
@@ -82,7 +87,7 @@ def test_a_head_that_is_cut_off_within_a_length_is_not_remembered(length: bytes)
         storage = StorageSettings(server.url, "us-east-1", "recordings", "key", "secret")
         source = ObjectStorage(storage, connect_timeout=5, read_timeout=5, ca_bundle=None)
         with pytest.raises(SourceUnavailable):
-            StoredRecordings(lambda: 0.0).find(source, storage, "a.wav")
+            StoredRecordings(lambda: 0.0).find(source, storage, "a.wav", pace)
 
 
 def test_other_settings_are_another_recording() -> None:
@@ -103,6 +108,6 @@ def test_no_more_than_so_many_are_remembered() -> None:
 
 def test_no_signed_url_is_in_a_repr() -> None:
     desk = Desk()
-    found = desk.stored.find(desk.source, STORAGE, "a.wav")
+    found = desk.stored.find(desk.source, STORAGE, "a.wav", pace)
     assert "X-Amz" in found.signed_url
     assert "X-Amz" not in repr(found) + repr(HandOver(found.signed_url))

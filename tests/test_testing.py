@@ -167,7 +167,7 @@ def test_an_app_without_the_registration_is_told_what_to_do(name: str) -> None:
 def test_threads_may_play_at_once(app: Flask, recordings_in_memory: HoldInMemory) -> None:
     held = recordings_in_memory(app)
     held.source.recordings[KEY] = DATA
-    held.source.breaks = [1000, 2000, 3000, 4000]
+    held.source.breaks = [9000, 10_000, 11_000, 12_000]
     received = []
     threads = [threading.Thread(target=lambda: received.append(app.test_client().get(LINK).data)) for _ in range(4)]
 

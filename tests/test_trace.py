@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import pytest
-
 from cxb_recordings import InMemoryCallRepository
 from tests.commands import AUDIO, CALL, KEY, TOKEN, Healthy, bucket, healthy, judged, trace
 
@@ -40,7 +38,6 @@ def test_access_denied_at_a_crm_the_call_has_a_signed_url(healthy: Healthy) -> N
     assert "flask recordings link" in report.first["remedy"]
 
 
-@pytest.mark.parametrize("judge", ["ceph", "seaweedfs"], indirect=True)
 def test_a_trace_tells_status_time_and_size_of_each_source_and_downloads_nothing(judged: Healthy) -> None:
     report = trace(judged.settings(), "--token", TOKEN)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LARGEST_POSITION = 2**63 - 1  # what stores and servers can parse; larger positions mean "beyond the end" all the same
+# What stores and servers can parse, and add one to (rclone's server does): larger positions mean "beyond the end" all
+# the same.
+LARGEST_POSITION = 2**63 - 2
 _SINGLE_RANGE = re.compile(r"bytes=[ \t,]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t,]*", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes[ \t]+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
 

@@ -1,15 +1,20 @@
 """One source, asked for what one request wants: its decision, what is known of the recording, and a body where due.
 
-Which source is asked, and what follows when it fails, is decided in ``service``.
+Which source is asked, and what follows when it fails, is decided in ``search``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from ..errors import NotModified, RangeNotSatisfiable
+from ..errors import NotModified, RangeNotSatisfiable, SourceUnavailable
+from .byte_range import ByteSpan, RangeRequest
 from .conditions import Decision, PlaybackRequest, negotiate
-from .source import ContentInfo, OpenedRecording, RecordingSource
+from .pace import PacedBody
+from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
+from .source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,91 @@ class Opening:
     opened: OpenedRecording | None = None
 
 
-def open_from(source: RecordingSource, key: str, request: PlaybackRequest) -> Opening:
+def open_from(
+    source: RecordingSource, key: str, request: PlaybackRequest, pace: Callable[[RecordingBody], PacedBody]
+) -> Opening:
     """Ask `source` for exactly what `request` wants: one upstream request in the ordinary case.
+
+    Args:
+        source: whom to ask.
+        key: the storage key.
+        request: what the client asked.
+        pace: guards the reading of a body.
 
     Raises:
         RecordingMissing: the source has no such recording.
-        SourceUnavailable: the source failed.
+        SourceUnavailable: the source failed, or what it has is no recording.
     """
+    opening = _open(source, key, request)
+    if is_suspect(opening.info.media_type) and not _shows_first_bytes(opening.opened):
+        try:
+            require_first_bytes(source, key, pace, opening.info)
+        except BaseException:
+            if opening.opened is not None:
+                opening.opened.body.close()
+            raise
+    return opening
+
+
+def _shows_first_bytes(opened: OpenedRecording | None) -> bool:
+    """Whether a body begins with enough of the recording: then the stream looks at them when they come."""
+    if opened is None or opened.span is None:
+        return opened is not None
+    return opened.span.start == 0 and opened.span.length >= min(FIRST_BYTES, opened.info.length or FIRST_BYTES)
+
+
+def prove(
+    source: RecordingSource, key: str, pace: Callable[[RecordingBody], PacedBody]
+) -> tuple[ContentInfo, ByteSpan | None]:
+    """Ask for the first byte of a recording, and for more where that or the type may be those of a page.
+
+    Returns:
+        What the source knows of it, and the span that it sent; None for the whole, and for an empty recording.
+
+    Raises:
+        RecordingMissing: the source has no such recording.
+        SourceUnavailable: the source failed, or what it has is no recording.
+    """
+    try:
+        opened = source.open(key, RangeRequest(0, 0))
+    except RangeNotSatisfiable:  # an empty recording has no first byte
+        info = source.describe(key)
+        if info.length:
+            raise SourceUnavailable("416 to the first byte of a recording that has some", status=416) from None
+        return info, None
+    with closing(pace(opened.body)) as body:
+        first = body.read_first(1)
+    if not first:
+        raise SourceUnavailable("the first byte did not come", is_transient=True)
+    if is_suspect(opened.info.media_type) or may_begin_a_page(first):
+        require_first_bytes(source, key, pace, opened.info)
+    return opened.info, opened.span
+
+
+def require_first_bytes(
+    source: RecordingSource, key: str, pace: Callable[[RecordingBody], PacedBody], info: ContentInfo
+) -> None:
+    """Ask for a recording's first bytes, and see whether they are those of one.
+
+    Args:
+        source: whom to ask.
+        key: the storage key.
+        pace: guards the reading of the body.
+        info: what another reply told of the recording; this one must tell the same.
+
+    Raises:
+        RecordingMissing: the source has no such recording.
+        SourceUnavailable: the source failed, or what it has is no recording, or another one.
+    """
+    with suppress(RangeNotSatisfiable):  # an empty recording has none
+        opened = source.open(key, RangeRequest(0, FIRST_BYTES - 1))
+        with closing(pace(opened.body)) as body:
+            require_recording(body.read_first(FIRST_BYTES), opened.info.media_type)
+        if (opened.info.length, opened.info.strong_etag) != (info.length, info.strong_etag):
+            raise SourceUnavailable("two replies tell of two recordings")
+
+
+def _open(source: RecordingSource, key: str, request: PlaybackRequest) -> Opening:
     wanted = request.wanted
     if request.head or (wanted and wanted.first is None and not wanted.last):
         # bytes=-0 is never asked of a source: stores disagree about it, and only the length is needed.

@@ -1,4 +1,4 @@
-"""The floor under a transfer's pace: a trickle is a stall.
+"""The least pace of a transfer: less than 8 KB within `read_timeout` counts as stalled.
 
 A socket's own timeout never notices a source that sends one byte now and then. Only the time spent reading counts: a
 listener who pauses does not make the source slow.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import DifferentRecording, SourceUnavailable
+from ..errors import DifferentRecording, RecordingError, SourceUnavailable
 from .source import RecordingBody
 
 FLOOR = 8192  # bytes within `read_timeout`: half the pace of a telephone's 8 kHz, 8 bit, at the default of 10 s
@@ -42,15 +42,28 @@ class PacedBody:
         started = self._clock()
         if self.deadline is not None and started >= self.deadline:
             raise SourceUnavailable("out of time")
-        chunk = self._body.read(size)
+        try:
+            chunk = self._body.read(size)
+        except RecordingError:
+            raise
+        except Exception as exc:  # whatever a source raises is that source's failure; the text may hold a URL
+            raise SourceUnavailable(f"the transfer broke ({type(exc).__name__})") from exc
         self._bytes += len(chunk)
         if self._bytes >= FLOOR:
             self._bytes, self._seconds = 0, 0.0
             return chunk
         self._seconds += self._clock() - started
         if chunk and self._seconds >= self._read_timeout:
-            raise SourceUnavailable(f"stalled: {self._bytes} bytes in {self._seconds:.1f} s")
+            reason = f"stalled: {self._bytes} bytes in {self._seconds:.1f} s"
+            raise SourceUnavailable(reason, is_transient=True)
         return chunk
+
+    def read_first(self, count: int) -> bytes:
+        """Return `count` bytes, or all that there are; raises SourceUnavailable where the body broke or stalled."""
+        first = b""
+        while len(first) < count and (chunk := self.read(count - len(first))):
+            first += chunk
+        return first
 
     def skip(self, count: int) -> None:
         """Read `count` bytes and drop them.
@@ -61,7 +74,7 @@ class PacedBody:
         while count:
             passed = len(self.read(min(count, 65536)))
             if not passed:
-                raise SourceUnavailable(f"ended {count} bytes before the part that is wanted")
+                raise SourceUnavailable(f"ended {count} bytes before the part that is wanted", is_transient=True)
             count -= passed
 
     def expect(self, expected: bytes) -> None:
@@ -71,14 +84,11 @@ class PacedBody:
             DifferentRecording: they are others.
             SourceUnavailable: the body broke, stalled or ended before.
         """
-        compared = 0
-        while compared < len(expected):
-            chunk = self.read(len(expected) - compared)
-            if not chunk:
-                raise SourceUnavailable("ended within the bytes to compare")
-            if chunk != expected[compared : compared + len(chunk)]:
-                raise DifferentRecording("other bytes where they were compared")
-            compared += len(chunk)
+        received = self.read_first(len(expected))
+        if not expected.startswith(received):
+            raise DifferentRecording("other bytes where they were compared")
+        if len(received) < len(expected):
+            raise SourceUnavailable("ended within the bytes to compare", is_transient=True)
 
     def close(self) -> None:
         """See :meth:`cxb_recordings.playback.source.RecordingBody.close`."""

@@ -1,13 +1,13 @@
 """Going on with another body at the exact next byte: the cursor, and the proof that it is the same recording.
 
-Phone recordings never change once they are written, so a transfer can be mended where it broke. When, how often and
+Phone recordings never change once they are written, so a transfer can be continued where it broke. When, how often and
 from which source that is tried is decided in ``stream``.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 
 from ..errors import DifferentRecording, SourceUnavailable
 from .byte_range import RangeRequest
@@ -15,7 +15,10 @@ from .pace import PacedBody
 from .source import ContentInfo, OpenedRecording, RecordingSource
 
 TAIL = 65536  # bytes handed out last that are compared with another source's
-HEAD = 4096  # bytes at the recording's start that are compared too: where formats keep what tells files apart
+HEADER = 4096  # bytes at a recording's start that prove nothing: headers of one format are alike
+ENOUGH = 4096  # bytes that must be left to compare without the header and without silence
+_SILENCE = re.compile(rb"(.)\1{64,}", re.DOTALL)  # one byte over and over, as every recording may have it
+_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class Cursor:
@@ -27,14 +30,12 @@ class Cursor:
         position: position of the next byte to hand out.
     """
 
-    __slots__ = ("_recent", "_recent_size", "head", "position", "start", "stop")
+    __slots__ = ("_tail", "position", "start", "stop")
 
     def __init__(self, start: int, stop: int | None) -> None:
         self.start = self.position = start
         self.stop = stop
-        self.head = b""
-        self._recent: deque[bytes] = deque()
-        self._recent_size = 0
+        self._tail = bytearray()
 
     @property
     def delivered(self) -> int:
@@ -46,20 +47,20 @@ class Cursor:
         """Bytes still to be handed out; None where that is not known."""
         return None if self.stop is None else self.stop - self.position
 
-    def advance(self, chunk: bytes) -> None:
-        """Count and remember a chunk that is handed out."""
-        if self.position < HEAD and self.start == 0:
-            self.head += chunk[: HEAD - self.position]
-        self.position += len(chunk)
-        # Whole chunks are kept, not copied: what is remembered costs nothing that could be measured.
-        self._recent.append(chunk)
-        self._recent_size += len(chunk)
-        while self._recent_size - len(self._recent[0]) >= TAIL:
-            self._recent_size -= len(self._recent.popleft())
-
+    @property
     def tail(self) -> bytes:
         """The last bytes that were handed out, at most :data:`TAIL`."""
-        return b"".join(self._recent)[-TAIL:]
+        return bytes(self._tail)
+
+    def remember(self, chunk: bytes) -> None:
+        """Copy the end of a chunk that was handed out, so that the chunk itself is free."""
+        self._tail += chunk[-TAIL:]
+        del self._tail[:-TAIL]
+
+    def has_proof(self) -> bool:
+        """Whether the remembered bytes tell this recording from others of its length."""
+        compared = self._tail[max(HEADER - (self.position - len(self._tail)), 0) :]
+        return len(_SILENCE.sub(b"", compared)) >= ENOUGH
 
 
 def continue_from(
@@ -68,6 +69,7 @@ def continue_from(
     cursor: Cursor,
     length: int,
     known: ContentInfo | None,
+    etags: Collection[str],
     pace: Callable[[OpenedRecording], PacedBody],
 ) -> tuple[OpenedRecording, PacedBody]:
     """Open a source at the cursor, and prove that it has the recording that the stream began with.
@@ -78,26 +80,30 @@ def continue_from(
         cursor: where to go on.
         length: the whole recording's, as promised.
         known: what this source told of the recording when it served this stream before; None where it has not.
+        etags: the strong tags of all sources that served this stream.
         pace: guards the reading of a new body.
 
     Returns:
         The recording, and its body, which stands at the cursor.
 
     Raises:
-        DifferentRecording: its length or its validator is another, or bytes differ where they can be compared.
+        DifferentRecording: its length or its validator is another, bytes differ, or too few of them prove anything.
         RecordingMissing, SourceUnavailable, RangeNotSatisfiable: the source's own.
     """
     etag = known.strong_etag if known else None
     # A strong validator of the same source proves all bytes at once (RFC 9110 §8.8.1); else bytes are compared.
-    overlap = b"" if etag else cursor.tail()
+    overlap = b"" if etag else cursor.tail
+    md5s = {tag for tag in etags if _MD5.fullmatch(tag)}
+    has_proof = bool(etag) or cursor.has_proof()
+    if not has_proof and not md5s:
+        raise DifferentRecording("too few bytes were handed out, or only silence, to prove that it is the same")
     start = cursor.position - len(overlap)
-    head_etag = None
-    if not etag and cursor.start == 0 and start > 0:
-        head_etag = _compare_head(source, key, cursor.head, length, pace)
     stop = length if cursor.stop is None else cursor.stop
     opened = source.open(key, RangeRequest(start, stop - 1))
     try:
-        _require(opened.info, length, etag or head_etag)
+        _require(opened.info, length, etag)
+        if not has_proof and opened.info.strong_etag not in md5s:
+            raise DifferentRecording("no equal MD5 tag, and too few bytes to compare")
         body = pace(opened)
         body.skip(start - (opened.span.start if opened.span else 0))
         body.expect(overlap)
@@ -105,19 +111,6 @@ def continue_from(
         opened.body.close()
         raise
     return opened, body
-
-
-def _compare_head(
-    source: RecordingSource, key: str, head: bytes, length: int, pace: Callable[[OpenedRecording], PacedBody]
-) -> str | None:
-    """Compare the recording's first bytes; returns the strong validator of the reply, which the next one must have."""
-    opened = source.open(key, RangeRequest(0, len(head) - 1))
-    try:
-        _require(opened.info, length, None)
-        pace(opened).expect(head)
-    finally:
-        opened.body.close()
-    return opened.info.strong_etag
 
 
 def _require(info: ContentInfo, length: int, etag: str | None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, SourceUnavailable, StreamBroken
 from .byte_range import ByteSpan
 from .pace import PacedBody
+from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
 from .source import ContentInfo, OpenedRecording, RecordingSource
 from .splice import Cursor, continue_from
 
@@ -140,15 +141,38 @@ class RecordingStream:
         self._free = free
 
     def start(self, deadline: float) -> None:
-        """Read the first chunk, so that a source that fails before it can still be passed over.
+        """Read the first 8 KB, or all, so that a source that fails before them can still be passed over.
 
         Raises:
+            NotARecording: they are those of a web page or a playlist.
             SourceUnavailable: the source failed, or `deadline` (on the stream's clock) has passed.
         """
         self._body.deadline = deadline
-        self._body.skip(self._cursor.start - (self._opened.span.start if self._opened.span else 0))
-        self._first = self._next_chunk()
+        remaining = self._cursor.remaining
+        size = BASE_CHUNK_SIZE if remaining is None else min(BASE_CHUNK_SIZE, remaining)
+        begins_at = self._opened.span.start if self._opened.span else 0
+        gap = self._cursor.start - begins_at
+        skipped = self._body.read_first(min(gap, FIRST_BYTES))
+        self._body.skip(gap - len(skipped))
+        first = self._body.read(size) if size else b""
+        self._grow(len(first))
+        self._first = first + self._body.read_first(size - len(first)) if first else b""
+        if remaining is not None and len(self._first) < size:
+            raise SourceUnavailable(f"ended {remaining - len(self._first)} bytes early", is_transient=True)
+        if begins_at == 0:
+            self._require_recording(skipped + self._first)
         self._body.deadline = None
+
+    def _require_recording(self, seen: bytes) -> None:
+        """Look at what the body begins with: `seen`, and what is behind a promised part that is shorter than needed."""
+        span, media_type = self._opened.span, self._opened.info.media_type
+        carried = span.length if span else FIRST_BYTES if self._length is None else self._length
+        lacking = min(FIRST_BYTES, carried) - len(seen)
+        if lacking > 0 and (is_suspect(media_type) or may_begin_a_page(seen)):
+            seen += self._body.read_first(lacking)
+        # A short part proves nothing against a suspect type: then the search has asked for more.
+        is_short = len(seen) < min(FIRST_BYTES, self._length or 0)
+        require_recording(seen[:FIRST_BYTES], None if is_short else media_type)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes, in chunks that grow while what is asked for is there at once.
@@ -161,10 +185,12 @@ class RecordingStream:
         try:
             chunk, self._first = self._first or self._mended_chunk(), b""
             while chunk:
-                self._cursor.advance(chunk)
+                self._cursor.position += len(chunk)
                 before = self._clock()
                 yield chunk
                 self._suspended += self._clock() - before
+                self._cursor.remember(chunk)
+                del chunk  # not held while the next one is waited for
                 chunk = self._mended_chunk()
             self._finished = True
         except RecordingError as exc:
@@ -205,12 +231,15 @@ class RecordingStream:
         size = self._size if remaining is None else min(self._size, remaining)
         chunk = self._body.read(size)
         if not chunk and remaining is not None:
-            raise SourceUnavailable(f"ended {remaining} bytes early")
+            raise SourceUnavailable(f"ended {remaining} bytes early", is_transient=True)
+        self._grow(len(chunk))
+        return chunk
+
+    def _grow(self, received: int) -> None:
         # Most of what was asked for is there: bigger chunks carry it cheaper. Not all of it, since a first read comes
         # from a buffer that a reply's head has begun to fill.
-        if 2 * len(chunk) > self._size:
+        if 2 * received > self._size:
             self._size = self._limits.max_chunk_size
-        return chunk
 
     def _now(self) -> float:
         return self._clock() - self._suspended
@@ -275,7 +304,8 @@ class RecordingStream:
             return PacedBody(opened.body, self._limits.read_timeout, self._clock, deadline)
 
         known = self._known.get(source.name)
-        self._opened, self._body = continue_from(source, self._key, self._cursor, length, known, pace)
+        etags = [info.strong_etag for info in self._known.values() if info.strong_etag]
+        self._opened, self._body = continue_from(source, self._key, self._cursor, length, known, etags, pace)
         self._body.deadline = None
         self._known.setdefault(source.name, self._opened.info)
         self._size = BASE_CHUNK_SIZE

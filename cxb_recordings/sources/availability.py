@@ -1,4 +1,4 @@
-"""Which sources are down for now, and so stand at the end of the line.
+"""Which sources are down for now and are asked last, and how often a failing one may be asked again.
 
 A source that gave no response headers at all is asked last for a while: recordings that others have don't wait for
 it, and one that only it may have still asks it. How a source is asked lives in the sources themselves.
@@ -18,7 +18,7 @@ from ..playback.source import ContentInfo, OpenedRecording, RecordingSource
 
 @dataclass(frozen=True, slots=True)
 class SourcePutAside:
-    """A source could not be reached, and stands at the end of the line for `seconds`."""
+    """A source could not be reached, and is asked last for `seconds`."""
 
     source: str
     seconds: float
@@ -36,6 +36,9 @@ _Answer = TypeVar("_Answer")
 
 AvailabilityEvent = SourcePutAside | SourceBack
 
+RETRY_BUDGET = 50  # retries that a source gets beyond a tenth of its answers, so that a dead one is not hammered
+ANSWERS_FOR_A_RETRY = 10
+
 
 class Availability:
     """What one service knows of its sources' reachability. Thread-safe."""
@@ -49,6 +52,7 @@ class Availability:
         self._clock = clock
         self._lock = threading.Lock()
         self._aside: dict[str, float] = {}  # until when, by name
+        self._spent: dict[str, float] = {}  # of the retry budget, by name
 
     def watch(self, sources: Iterable[RecordingSource]) -> list[RecordingSource]:
         """The sources, each of whose answers and failures is noticed from now on."""
@@ -58,22 +62,30 @@ class Availability:
         """The sources as they are to be asked, decided when each one's turn comes: those put aside come last."""
         last = []
         for source in sources:
-            if self._may_be_asked(source.name):
-                yield source
-            else:
+            if self._is_aside(source.name):
                 last.append(source)
+            else:
+                yield source
         yield from last
 
-    def _may_be_asked(self, name: str) -> bool:
-        if name not in self._aside:  # the ordinary case takes no lock
-            return True
+    def _is_aside(self, name: str) -> bool:
+        until = self._aside.get(name)
+        return until is not None and until > self._clock()
+
+    def about_to_ask(self, name: str) -> None:
+        """A source whose cooldown is over is asked: one request finds out, and the others don't wait with it."""
+        if name in self._aside:  # the ordinary case takes no lock
+            with self._lock:
+                if name in self._aside and not self._is_aside(name):
+                    self._aside[name] = self._clock() + self._cooldown
+
+    def may_retry(self, name: str) -> bool:
+        """Take a retry out of a source's budget; False where nothing is left of it."""
         with self._lock:
-            now = self._clock()
-            if self._aside.get(name, now) > now:
+            spent = self._spent.get(name, 0.0)
+            if spent > RETRY_BUDGET - 1:
                 return False
-            if name in self._aside:
-                # Its time is over: one request finds out, and the others don't wait with it.
-                self._aside[name] = now + self._cooldown
+            self._spent[name] = spent + 1
             return True
 
     def answered(self, name: str) -> None:
@@ -83,6 +95,14 @@ class Availability:
                 was_aside = self._aside.pop(name, None) is not None
             if was_aside:
                 self._report(SourceBack(name))
+
+    def did_not_fail(self, name: str) -> None:
+        """A source gave a recording, or said that it has none: a part of a retry is given back."""
+        if name in self._spent:
+            with self._lock:
+                left = self._spent.pop(name, 0.0) - 1 / ANSWERS_FOR_A_RETRY
+                if left > 0:
+                    self._spent[name] = left
 
     def unreachable(self, name: str, reason: str) -> None:
         """A source sent no response headers."""
@@ -112,6 +132,7 @@ class _Watched:
         return self._noticed(lambda: self._source.describe(key))
 
     def _noticed(self, ask: Callable[[], _Answer]) -> _Answer:
+        self._availability.about_to_ask(self.name)
         try:
             answer = ask()
         except SourceUnavailable as exc:
@@ -121,7 +142,13 @@ class _Watched:
                 self._availability.unreachable(self.name, exc.reason)
             raise
         except RecordingError:
-            self._availability.answered(self.name)
+            self._answered_well()
             raise
-        self._availability.answered(self.name)
+        except Exception as exc:  # whatever a source raises is that source's failure; the text may hold a URL
+            raise SourceUnavailable(f"{type(exc).__name__} in the source") from exc
+        self._answered_well()
         return answer
+
+    def _answered_well(self) -> None:
+        self._availability.answered(self.name)
+        self._availability.did_not_fail(self.name)

@@ -5,19 +5,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
+from typing import NoReturn
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import ProtocolError
 
-from ..errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
-from ..playback.byte_range import RangeRequest
-from ..playback.source import ContentInfo, OpenedRecording
+from ..errors import RecordingMissing, SourceUnavailable
 from ..settings import FleetHostSettings
-from .reply import UpstreamBody, believe, refuse, require_final, why
+from .http_source import HttpSource
+from .reply import status_failure
+from .strict_http import StrictAdapter
 from .tls import TlsAdapter
 
 POOL_SIZE = 100  # connections kept for reuse for each host
@@ -25,15 +26,15 @@ POOLED_HOSTS = 64
 
 
 def make_session(ca_bundle: str | None = None) -> requests.Session:
-    """One pooled session for all fleet hosts, deaf to proxies, netrc and cookies.
+    """One pooled session for all fleet hosts, which ignores proxy settings, netrc, cookies and redirects.
 
     Args:
         ca_bundle: path of the certificates to trust instead of the usual ones.
     """
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # netrc and proxy variables would replace credentials; drops REQUESTS_CA_BUNDLE too
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=POOLED_HOSTS, pool_maxsize=POOL_SIZE, max_retries=0)
+    adapter = StrictAdapter(pool_connections=POOLED_HOSTS, pool_maxsize=POOL_SIZE, max_retries=0)
     session.mount("http://", adapter)
     session.mount("https://", TlsAdapter(ca_bundle, pool_connections=POOLED_HOSTS, pool_maxsize=POOL_SIZE))
     session.headers.clear()
@@ -41,7 +42,7 @@ def make_session(ca_bundle: str | None = None) -> requests.Session:
     return session
 
 
-class FleetHost:
+class FleetHost(HttpSource):
     """One fleet host as a source of recordings."""
 
     def __init__(
@@ -69,63 +70,8 @@ class FleetHost:
         self._timeout = (connect_timeout, read_timeout)
         self._refused = require_https and not host.base_url.startswith("https://")
 
-    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
-        """See :meth:`cxb_recordings.playback.source.RecordingSource.open`.
-
-        Only with a length can a client tell a broken transfer from a finished one, so a reply that tells none is
-        asked again with ``bytes=0-``, whose Content-Range does.
-        """
-        opened = self._get(key, wanted, unless_etag)
-        if opened.info.length is not None or wanted is not None:
-            return opened
-        opened.body.close()
-        try:
-            counted = self._get(key, RangeRequest(0, None), None)
-        except RangeNotSatisfiable as exc:
-            if exc.length:
-                raise SourceUnavailable("416 to a range that the recording has") from exc
-            again = self._get(key, None, None)  # no byte, so no range; the body is sent without a length again
-            # A 416 that tells no length proves nothing: the length stays unknown.
-            return OpenedRecording(replace(again.info, length=exc.length), None, again.body, self)
-        return OpenedRecording(counted.info, None, counted.body, self)
-
-    def describe(self, key: str) -> ContentInfo:
-        """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`.
-
-        A host without HEAD (405, 501, or 200 without a length) is asked for its first byte instead.
-        """
-        response = self._send("HEAD", key, {})
-        UpstreamBody(response.raw).discard()
-        if response.status_code == 200:
-            info, _ = believe(200, response.headers, None, None)
-            if info.length is not None:
-                return info
-        elif response.status_code not in (405, 501):
-            refuse(response.status_code)
-        try:
-            opened = self._get(key, RangeRequest(0, 0), None)
-        except RangeNotSatisfiable:
-            opened = self.open(key)  # an empty recording has no first byte
-        opened.body.close()
-        return opened.info
-
-    def _get(self, key: str, wanted: RangeRequest | None, unless_etag: str | None) -> OpenedRecording:
-        headers = {}
-        if wanted is not None:
-            headers["Range"] = str(wanted)
-        if unless_etag is not None:
-            headers["If-None-Match"] = f'"{unless_etag}"'
-        response = self._send("GET", key, headers)
-        body = UpstreamBody(response.raw)
-        try:
-            info, span = believe(response.status_code, response.headers, wanted, unless_etag)
-        except BaseException:
-            body.discard()
-            raise
-        return OpenedRecording(info, span, body, self)
-
-    def _send(self, method: str, key: str, headers: dict[str, str]) -> requests.Response:
-        """Send one request; the response's body is open."""
+    def send(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        """See :meth:`HttpSource.send`."""
         if self._refused:
             raise SourceUnavailable("plain http, and require_https_fleet is set")
         segments = key.split("/")
@@ -134,32 +80,27 @@ class FleetHost:
             raise RecordingMissing("no fleet host can have such a key")
         # Each segment is quoted by itself; requests decodes only escapes of unreserved characters, and none is made.
         url = f"{self._base_url}/recordings/{'/'.join(quote(segment, safe='') for segment in segments)}"
-        try:
-            response = self._request(method, url, headers)
-        except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
-            raise SourceUnavailable(why(exc), responded=False) from exc
-        require_final(response.raw)
-        if response.status_code == 404:
-            UpstreamBody(response.raw).discard()
-            raise RecordingMissing("the fleet host has no such recording")
-        return response
+        raw: BaseHTTPResponse = self._sent(method, url, {**self._secret, **headers}).raw
+        return raw
 
-    def _request(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
-        def send() -> requests.Response:
+    def _sent(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+        try:
             return self._session.request(
-                method,
-                url,
-                headers={**self._secret, **headers},
-                timeout=self._timeout,
-                # Measured on requests 2.34: a redirect takes X-CXBCore-Secret along to another host.
-                allow_redirects=False,
-                stream=True,
+                method, url, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True
             )
-
-        try:
-            return send()
         except requests.ConnectionError as exc:
-            if exc.args and isinstance(exc.args[0], ProtocolError):
-                # A kept-alive connection that the host had closed meanwhile; a new one is tried once.
-                return send()
-            raise
+            failure = exc.args[0] if exc.args else None
+            if not isinstance(failure, ProtocolError):
+                raise
+        raise failure  # urllib3's own, as from storage: a connection that had gone stale is known by it
+
+    def refuse(self, response: BaseHTTPResponse) -> NoReturn:
+        """See :meth:`HttpSource.refuse`."""
+        if response.status == 404:
+            raise RecordingMissing("the fleet host has no such recording")
+        raise status_failure(response.status, response.headers)
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: a redirect would take X-CXBCore-Secret along, and requests reads and decodes the body of one."""

@@ -13,20 +13,20 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from functools import lru_cache
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from ..errors import RecordingMissing, SourceUnavailable
-from ..playback.byte_range import RangeRequest
 from ..playback.pace import PacedBody
-from ..playback.source import ContentInfo, OpenedRecording
+from ..playback.source import ContentInfo
 from ..settings import StorageSettings
-from .reply import UpstreamBody, believe, refuse, require_final, why, word
+from .http_source import HttpSource, UpstreamBody
+from .reply import status_failure, word
+from .strict_http import POOLS
 from .tls import client_context
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
@@ -35,10 +35,9 @@ SIGNED_SECONDS = 60  # for which a signature is used again; stores take it for 1
 DOCUMENT_SECONDS = 2.0  # after which no read begins: the status is known, and a listener waits
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "cxb_recordings"}
-_JUDGED = (200, 206, 304, 416)  # by `believe`; any other status comes with an error document
 
 
-class ObjectStorage:
+class ObjectStorage(HttpSource):
     """A bucket as a source of recordings. Thread-safe; its connections must not be shared across a fork."""
 
     name = "storage"
@@ -67,65 +66,44 @@ class ObjectStorage:
         with suppress(OSError):  # certificates that can't be read now are tried again, and told of, by each request
             self._pool = self._make_pool()
 
-    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
-        """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
-        conditions = {}
-        if wanted is not None:
-            conditions["Range"] = str(wanted)
-        if unless_etag is not None:
-            conditions["If-None-Match"] = f'"{unless_etag}"'
-        response = self.request("GET", key, conditions)
-        body = UpstreamBody(response)
-        try:
-            if response.status not in _JUDGED:
-                self._refuse(response)
-            info, span = believe(response.status, response.headers, wanted, unless_etag)
-        except BaseException:
-            body.discard()
-            raise
-        return OpenedRecording(info, span, body, self)
-
-    def describe(self, key: str) -> ContentInfo:
-        """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
-        response = self.request("HEAD", key)
-        UpstreamBody(response).discard()
-        if response.status == 404:
-            # The 404 of a HEAD has no body that could tell an absent key from an absent bucket; that of a GET has.
-            opened = self.open(key)
-            opened.body.close()
-            return opened.info
-        if response.status != 200:
-            refuse(response.status)
-        return believe(200, response.headers, None, None)[0]
-
-    def request(
-        self, method: str, key: str, headers: Mapping[str, str] | None = None, *, query: str = ""
-    ) -> BaseHTTPResponse:
-        """Send one signed request.
+    def send(self, method: str, key: str, headers: Mapping[str, str], *, query: str = "") -> BaseHTTPResponse:
+        """See :meth:`HttpSource.send`.
 
         Args:
             method: GET or HEAD.
             key: the storage key, as it is; empty for the bucket itself.
             headers: those that are not signed.
             query: percent-encoded already, with its question mark.
-
-        Returns:
-            The response, whatever its status; its body is open.
-
-        Raises:
-            SourceUnavailable: there was no response, or an interim one only.
         """
         path = f"/{self._bucket}/{quote(key, safe='/~')}" if key else f"/{self._bucket}"
+        signed = self._signed_headers(method, path + query, time.time() // SIGNED_SECONDS)
+        pool = self._pool = self._pool or self._make_pool()
+        return pool.urlopen(
+            method,
+            path + query,
+            headers={**headers, **signed},
+            retries=False,  # another try is the search's decision or the stream's, and a redirect is no answer
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+
+    def refuse(self, response: BaseHTTPResponse) -> NoReturn:
+        """See :meth:`HttpSource.refuse`."""
+        code = error_word("Code", self.read_document(response)) if response.status >= 400 else ""
+        if response.status == 404 and code != "NoSuchBucket":
+            raise RecordingMissing("storage has no such key")
+        raise status_failure(response.status, response.headers, code)
+
+    def describe(self, key: str) -> ContentInfo:
+        """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
         try:
-            try:
-                response = self._send(method, path + query, headers or {})
-            except ProtocolError:
-                # A kept-alive connection that the store had closed meanwhile; a new one is tried once.
-                response = self._send(method, path + query, headers or {})
-        except (HTTPError, OSError, ValueError) as exc:
-            raise SourceUnavailable(why(exc), responded=False) from exc
-        require_final(response)
-        return response
+            return super().describe(key)
+        except RecordingMissing:
+            # The 404 of a HEAD has no body that could tell an absent key from an absent bucket; that of a GET has.
+            opened = self.open(key)
+            opened.body.close()
+            return opened.info
 
     def read_document(self, response: BaseHTTPResponse) -> bytes:
         """Read what there is of a short document, an error or a listing, and free the connection."""
@@ -137,19 +115,6 @@ class ObjectStorage:
                 document += chunk
         return document
 
-    def _send(self, method: str, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        signed = self._signed_headers(method, target, time.time() // SIGNED_SECONDS)
-        pool = self._pool = self._pool or self._make_pool()
-        return pool.urlopen(
-            method,
-            target,
-            headers={**headers, **signed},
-            retries=False,  # another try is the stream's decision, and a redirect is no answer
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
-
     def _sign(self, method: str, target: str, _period: float) -> dict[str, str]:
         """The headers of a request that are the same for all its ranges; cached for a period."""
         signed = AWSRequest(method, self._origin + target)
@@ -160,13 +125,9 @@ class ObjectStorage:
         options: dict[str, Any] = {}
         if self._origin.startswith("https:"):
             options["ssl_context"] = client_context(self._ca_bundle)
-        return connection_from_url(self._origin, maxsize=POOL_SIZE, timeout=self._timeout, **options)
-
-    def _refuse(self, response: BaseHTTPResponse) -> NoReturn:
-        code = error_word("Code", self.read_document(response))
-        if response.status == 404 and code != "NoSuchBucket":
-            raise RecordingMissing("storage has no such key")
-        raise SourceUnavailable(f"status {response.status} {code}".rstrip(), status=response.status)
+        origin = urlsplit(self._origin)
+        make = POOLS[origin.scheme]
+        return make(origin.hostname or "", origin.port, maxsize=POOL_SIZE, timeout=self._timeout, **options)
 
 
 def error_word(element: str, document: bytes) -> str:

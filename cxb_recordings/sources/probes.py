@@ -19,6 +19,7 @@ from ..playback.conditions import parse_http_date
 from ..playback.source import key_is_askable
 from ..settings import StorageSettings, SystemSettings
 from .fleet import FleetHost, make_session
+from .http_source import exchange
 from .object_storage import ObjectStorage, error_word
 from .reply import word
 
@@ -69,7 +70,8 @@ class StorageProbe:
         Raises:
             SourceUnavailable: there was no reply.
         """
-        return self._read(self.source.request("GET", "", query="?encoding-type=url&list-type=2&max-keys=10"))
+        query = "?encoding-type=url&list-type=2&max-keys=10"
+        return self._read(exchange(lambda: self.source.send("GET", "", {}, query=query)))
 
     def _read(self, response: BaseHTTPResponse) -> StoreReply:
         document = self.source.read_document(response)

@@ -12,8 +12,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from .strict_http import StrictAdapter
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -95,7 +96,7 @@ class _Gathering(_Base):
         return received
 
 
-class TlsAdapter(HTTPAdapter):
+class TlsAdapter(StrictAdapter):
     """The transport of a requests session for https, with one context for all its hosts.
 
     It verifies whatever ``session.verify`` says. The context is made by the first request: until then, and for hosts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -57,6 +57,7 @@ class Subject:
         pools: urllib3's pools below it, of which there must be one; None likewise.
         secrets: what must never be shown.
         hides_total: whether its 416 has no Content-Range, and so tells no length.
+        refused_ranges: those, by their names in the suite, that it answers as if they were none, each with the reason.
     """
 
     source: RecordingSource
@@ -65,6 +66,7 @@ class Subject:
     pools: Callable[[], list[Any]] | None = None
     secrets: tuple[str, ...] = ()
     hides_total: bool = False
+    refused_ranges: dict[str, str] = field(default_factory=dict)
 
     def pool(self) -> Any:
         """urllib3's only pool."""
@@ -109,6 +111,13 @@ def ceph(request: pytest.FixtureRequest) -> Subject:
 
 def seaweedfs(request: pytest.FixtureRequest) -> Subject:
     return _judge(request.getfixturevalue("seaweedfs"))
+
+
+def rclone(request: pytest.FixtureRequest) -> Subject:
+    subject = _judge(request.getfixturevalue("rclone"), hides_total=True)
+    for length in ("that is too long", "as long as can be"):
+        subject.refused_ranges[f"a suffix {length}"] = "416 where a suffix is longer than the recording"
+    return subject
 
 
 def _judge(store: S3Gateway, *, hides_total: bool = False) -> Subject:

@@ -42,7 +42,7 @@ def test_a_malformed_range_an_unknown_unit_and_several_ranges_are_ignored(header
     assert RangeRequest.parse(header) is None
 
 
-positions = st.integers(0, 2**63 - 1) | st.integers(0, 30)
+positions = st.integers(0, LARGEST_POSITION) | st.integers(0, 30)
 requests = st.builds(lambda a, b: RangeRequest(min(a, b), max(a, b)), positions, positions) | st.builds(
     RangeRequest, st.none() | positions, positions
 ).filter(lambda wanted: wanted.first is None)

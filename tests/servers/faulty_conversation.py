@@ -37,12 +37,21 @@ Kind = Literal[
     "changed",  # other bytes of the same length, with a validator of their own
     "other length",  # one byte more, with a validator of its own
     "ignores Range",  # 200 to a ranged request
+    "200 with Content-Range",  # the part, under another status
+    "no total",  # Content-Range: bytes a-b/*
+    "no length",  # the whole in chunks, whatever was asked; HEAD tells none either
+    "negative chunk",  # a chunk of -5 bytes
+    "page",  # a login page
+    "empty",  # a recording without a byte
+    "defective head",  # with a line that is no header, and a coding behind it
+    "body behind HEAD",  # and behind nothing else
     "more bytes",  # more than the Content-Length says
 ]
 Validator = Literal["strong", "weak", "none"]
 LAST_MODIFIED = "Wed, 01 May 2024 10:00:00 GMT"
 _TRICKLE_PAUSE = 0.02  # seconds
 _CHUNK = 65536
+_PAGE = b"<!doctype html><title>Log in</title>" * 300
 _FLIPPED = bytes(byte ^ 0x5A for byte in range(256))
 
 
@@ -113,6 +122,12 @@ class Conversation:
         if kind == "garbage":
             self._connection.sendall(b"\x00\x01 this is not HTTP\r\n\r\n" * 40)
             raise _Broken
+        if kind == "defective head":
+            self._connection.sendall(b"HTTP/1.1 200 OK\r\nBad Name: 1\r\nContent-Encoding: gzip\r\n\r\nbytes")
+            raise _Broken
+        if kind == "page":
+            self._send_head(200, {"Content-Type": "text/html"}, len(_PAGE))
+            return None if received.method == "HEAD" else self._send(memoryview(_PAGE))
         if kind == "cut head":
             self._connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: audio/wav\r\nContent-Le")
             raise _Broken
@@ -126,6 +141,8 @@ class Conversation:
             data = changed(data)
         if kind == "other length":
             data += b"\x00"
+        if kind == "empty":
+            data = b""
         return self._deliver(received, data, fault)
 
     def _deliver(self, received: Received, data: bytes, fault: Fault | None) -> None:
@@ -133,6 +150,8 @@ class Conversation:
         headers = {"Content-Type": "audio/wav", "Accept-Ranges": "bytes"} | _validators(data, self._origin.validator)
         if received.headers.get("if-none-match") == headers.get("ETag", ""):
             return self._send_head(304, headers, None)
+        if kind in ("no length", "negative chunk"):
+            return self._deliver_chunks(received, headers, data, is_negative=kind == "negative chunk")
         span = None if kind == "ignores Range" else _span(received.headers.get("range", ""), len(data))
         if span is None or received.method == "HEAD":
             self._send_head(200, headers, len(data))
@@ -141,11 +160,12 @@ class Conversation:
             return self._refuse(received, 416, "InvalidRange", {"Content-Range": f"bytes */{len(data)}"})
         else:
             start = span[0] + (kind == "wrong Content-Range")
-            headers["Content-Range"] = f"bytes {start}-{span[1] - 1}/{len(data)}"
-            self._send_head(206, headers, span[1] - span[0])
+            total = "*" if kind == "no total" else len(data)
+            headers["Content-Range"] = f"bytes {start}-{span[1] - 1}/{total}"
+            self._send_head(200 if kind == "200 with Content-Range" else 206, headers, span[1] - span[0])
             body = memoryview(data)[span[0] : span[1]]
         if received.method == "HEAD":
-            return None
+            return self._send(body) if kind == "body behind HEAD" else None
         if fault is not None and fault.offset is not None and fault.offset < len(body):
             self._send(body[: fault.offset])
             self._break(fault.kind, body[fault.offset :])
@@ -153,6 +173,20 @@ class Conversation:
         if kind == "more bytes":
             self._connection.sendall(b"more than was promised" * 400)
         return None
+
+    def _deliver_chunks(
+        self, received: Received, headers: Mapping[str, str], data: bytes, *, is_negative: bool
+    ) -> None:
+        self._send_head(200, {**headers, "Transfer-Encoding": "chunked"}, None)
+        if received.method == "HEAD":
+            return
+        if is_negative:
+            self._connection.sendall(b"-5\r\n" + b"x" * 9000)
+            raise _Broken
+        for start in range(0, len(data), _CHUNK):
+            part = data[start : start + _CHUNK]
+            self._connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+        self._connection.sendall(b"0\r\n\r\n")
 
     def _break(self, kind: Kind, rest: bytes | memoryview) -> None:
         """Do what the fault says; `rest` is what a trickle sends."""

@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, and its key, in one file."""
+def make_certificate(path: Path) -> Path:
+    """Write a certificate for 127.0.0.1 that signs itself, and its key, into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
     # nginx looks for an address among the names, Python among the addresses.
@@ -36,6 +35,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
     return path
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See :func:`make_certificate`."""
+    return make_certificate(tmp_path_factory.mktemp("tls") / "certificate.pem")

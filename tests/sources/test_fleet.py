@@ -44,7 +44,7 @@ BEHAVIOURS: dict[Behaviour, Told] = {
     "500": Told(whole_fails=500, range_fails=500),
     "302": Told(whole_fails=302, range_fails=302),
     "wrong secret": Told(whole_fails=403, range_fails=403),
-    "no length": Told(None, None, requests_of_whole=2, requests_of_describe=2),
+    "no length": Told(None, None, requests_of_whole=3, requests_of_describe=2),
     "length only in ranges": Told(requests_of_whole=2, requests_of_describe=2),
     "ignores Range": Told(span=None),
     "no HEAD": Told(requests_of_describe=2),

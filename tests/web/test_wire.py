@@ -157,7 +157,8 @@ def test_a_client_that_goes_away_frees_its_upstream(server: Server) -> None:
 
 
 def test_without_a_length_a_break_raises_and_is_no_quiet_end(scripted: Scripted) -> None:
-    broken = reply(200, {"Transfer-Encoding": "chunked"}, b"4\r\n0123\r\n9\r\n012", length=False)
+    chunks = b"4000\r\n" + bytes(0x4000) + b"\r\n9\r\n012"
+    broken = reply(200, {"Transfer-Encoding": "chunked"}, chunks, length=False)
     scripted.answers(broken)
 
     with pytest.raises(StreamBroken):

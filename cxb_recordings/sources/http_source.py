@@ -1,0 +1,269 @@
+"""What storage and a fleet host have in common: both are asked by HTTP, from urllib3's response on.
+
+A subclass sends one request and says what a refusal means. Here are the rest: a connection that went stale, the length
+of a recording that a reply does not tell, and the body. What a head means is judged in ``reply``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPException
+from typing import NoReturn
+
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from ..errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
+from ..playback.byte_range import ByteSpan, RangeRequest
+from ..playback.source import ContentInfo, OpenedRecording
+from .reply import Accepted, judge
+
+_JUDGED = (200, 206, 304, 416)  # by `judge`; what any other status means, each kind of source knows
+_WITHOUT_HEAD = (405, 501)
+_EVERYTHING, _FIRST_BYTE = RangeRequest(0, None), RangeRequest(0, 0)
+
+
+class HttpSource(ABC):
+    """A source of recordings that is asked by HTTP; see :class:`cxb_recordings.playback.source.RecordingSource`."""
+
+    name: str
+
+    @abstractmethod
+    def send(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        """Send one request, follow no redirect, read nothing of the body.
+
+        Args:
+            method: GET or HEAD.
+            key: the storage key, as it is.
+            headers: Range or If-None-Match; none of them is signed.
+
+        Raises:
+            HTTPError, OSError, ValueError: there was no response.
+            SourceUnavailable, RecordingMissing: the request is not to be sent at all.
+        """
+
+    @abstractmethod
+    def refuse(self, response: BaseHTTPResponse) -> NoReturn:
+        """Raise what a status means that is none of 200, 206, 304 and 416; the body need not be read."""
+
+    def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
+        """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
+        opened = self._get(key, wanted, unless_etag)
+        if opened is not None and opened.span is not None and opened.info.length is None:
+            opened = self._with_total(key, opened, opened.span, wanted)
+        if opened is None:  # the part can't be had, or not be told from the whole
+            opened = self._whole(key)
+        if opened.info.length is None:
+            opened = self._with_length(key, opened)
+        return opened
+
+    def describe(self, key: str) -> ContentInfo:
+        """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
+        info = self._head(key)
+        if info is not None and info.length is not None:
+            return info
+        with suppress(RangeNotSatisfiable):  # an empty recording has no first byte
+            accepted, body = self._ask(key, _FIRST_BYTE)
+            body.close()
+            if accepted.is_whole_or_part == (accepted.info.length is None):
+                return accepted.info
+        opened = self.open(key)
+        opened.body.close()
+        return opened.info
+
+    def request(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        """Send one request by :meth:`send`; see :func:`exchange`."""
+        return exchange(lambda: self.send(method, key, headers))
+
+    def _get(
+        self, key: str, wanted: RangeRequest | None = None, unless_etag: str | None = None
+    ) -> OpenedRecording | None:
+        """Ask once; None for a reply to `wanted` that may carry the part or the whole."""
+        accepted, body = self._ask(key, wanted, unless_etag)
+        if accepted.is_whole_or_part:
+            body.close()
+            return None
+        return OpenedRecording(accepted.info, accepted.span, body, self)
+
+    def _ask(
+        self, key: str, wanted: RangeRequest | None = None, unless_etag: str | None = None
+    ) -> tuple[Accepted, UpstreamBody]:
+        headers = {}
+        if wanted is not None:
+            headers["Range"] = str(wanted)
+        if unless_etag is not None:
+            headers["If-None-Match"] = f'"{unless_etag}"'
+        response = self.request("GET", key, headers)
+        body = UpstreamBody(response)
+        try:
+            if response.status not in _JUDGED:
+                self.refuse(response)
+            accepted = judge(response.status, response.headers, wanted, unless_etag)
+        except BaseException:
+            body.close()
+            raise
+        body.length = accepted.body_length
+        return accepted, body
+
+    def _whole(self, key: str) -> OpenedRecording:
+        accepted, body = self._ask(key)
+        return OpenedRecording(accepted.info, None, body, self)
+
+    def _head(self, key: str) -> ContentInfo | None:
+        """What a HEAD tells; None from a source without HEAD."""
+        response = self.request("HEAD", key, {})
+        # Never left to the next request: some servers send a body behind the head of HEAD, too.
+        UpstreamBody(response).close()
+        if response.status in _WITHOUT_HEAD:
+            return None
+        if response.status != 200:
+            self.refuse(response)
+        return judge(200, response.headers).info
+
+    def _with_total(
+        self, key: str, opened: OpenedRecording, span: ByteSpan, wanted: RangeRequest | None
+    ) -> OpenedRecording | None:
+        """A part whose reply tells no total (``bytes a-b/*``), with the total that HEAD tells; None where none fits."""
+        info = self._told_by_head(key, opened.info)
+        if info is not None and info.length is not None and wanted and wanted.resolve(info.length) == span:
+            return OpenedRecording(_with(opened.info, info.length), span, opened.body, self)
+        opened.body.close()
+        return None
+
+    def _with_length(self, key: str, opened: OpenedRecording) -> OpenedRecording:
+        """The whole of a recording whose length the reply did not tell.
+
+        Only with a length can a client tell a broken transfer from a finished one: ``bytes=0-`` is asked for, whose
+        Content-Range tells it, then HEAD.
+        """
+        opened.body.close()
+        try:
+            counted = self._get(key, _EVERYTHING)
+        except RangeNotSatisfiable as exc:  # no byte, so no range; a 416 that tells no length proves nothing
+            whole = self._whole(key)
+            return whole if exc.length is None else self._promising(whole, exc.length)
+        if counted is None:
+            return self._whole(key)
+        if counted.info.length is not None:
+            return OpenedRecording(counted.info, None, counted.body, self)
+        info = self._told_by_head(key, counted.info)
+        length = info.length if info else None
+        if counted.span is None:
+            return counted if length is None else self._promising(counted, length)
+        if length == counted.span.stop:
+            return OpenedRecording(_with(counted.info, length), None, counted.body, self)
+        counted.body.close()
+        return self._whole(key)
+
+    def _promising(self, opened: OpenedRecording, length: int) -> OpenedRecording:
+        """A whole recording of a length that its own reply does not tell; its body fails where it has another."""
+        if isinstance(opened.body, UpstreamBody):
+            opened.body.length = length
+        return OpenedRecording(_with(opened.info, length), None, opened.body, self)
+
+    def _told_by_head(self, key: str, seen: ContentInfo) -> ContentInfo | None:
+        """What HEAD tells of the version that was seen; None where it does not."""
+        with suppress(SourceUnavailable, RecordingMissing):
+            info = self._head(key)
+            if info is not None and None in (info.etag, seen.etag, info.etag if info.etag == seen.etag else ""):
+                return info
+        return None
+
+
+def _with(info: ContentInfo, length: int | None) -> ContentInfo:
+    return ContentInfo(length, info.etag, info.etag_is_weak, info.last_modified, info.media_type)
+
+
+def exchange(send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
+    """Send a request, and once more where its connection had gone stale.
+
+    Args:
+        send: sends it; see :meth:`HttpSource.send`.
+
+    Returns:
+        The response, whatever its status; its body is open.
+
+    Raises:
+        SourceUnavailable: there was no response, or only an interim one.
+    """
+    try:
+        try:
+            response = send()
+        except ProtocolError:
+            # A kept-alive connection that the source had closed meanwhile; a new one is tried once.
+            response = send()
+    except (HTTPError, OSError, ValueError) as exc:
+        # A source that says nothing is not asked again: each time would take the whole `read_timeout`.
+        is_transient = isinstance(exc, ProtocolError)
+        raise SourceUnavailable(transport_failure(exc), responded=False, is_transient=is_transient) from exc
+    if response.status < 200:
+        # http.client passes over 100 alone (RFC 9110 §15.2 wants all). Left in the pool, the connection would give the
+        # reply behind it to the next request: a listener would hear somebody else's recording.
+        UpstreamBody(response).close()
+        raise SourceUnavailable(f"status {response.status}", status=response.status)
+    return response
+
+
+def transport_failure(exc: BaseException) -> str:
+    """Name a transport's failure for a log record: the kind, and the operating system's or TLS's own words.
+
+    Never the exception's text: it may hold the URL, and with it the key.
+    """
+    kind, cause = type(exc).__name__, exc
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{kind}: {cause.strerror}"
+        if isinstance(cause, HTTPException):
+            return f"{kind}: {type(cause).__name__}"
+        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+    return kind
+
+
+class UpstreamBody:
+    """A body as urllib3 receives it: raw bytes, never decoded, as they arrive.
+
+    Attributes:
+        length: how many bytes it must have; None where only its end tells.
+    """
+
+    __slots__ = ("_raw", "_received", "length")
+
+    def __init__(self, raw: BaseHTTPResponse) -> None:
+        self._raw = raw
+        self._received = 0
+        self.length: int | None = None
+
+    def read(self, size: int) -> bytes:
+        """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
+        chunk = self._read_some(size)
+        self._received += len(chunk)
+        if self.length is None:
+            if not chunk and self._raw.length_remaining is None and "transfer-encoding" not in self._raw.headers:
+                # RFC 9112 §8: such an end can't be told from a break.
+                raise SourceUnavailable("the transfer ended, and nothing tells whether it was all", is_transient=True)
+        elif self._received > self.length or (chunk and self._received == self.length and self._goes_on()):
+            raise SourceUnavailable("the body is longer than the head says")
+        elif not chunk and self._received < self.length:
+            raise SourceUnavailable(f"the transfer ended {self.length - self._received} bytes early", is_transient=True)
+        return chunk
+
+    def _read_some(self, size: int) -> bytes:
+        try:
+            # read1 makes one recv at most: a large `size` does not hold back bytes that are there.
+            chunk = self._raw.read1(size, decode_content=False) or b""
+        except (HTTPError, HTTPException, OSError, ValueError) as exc:
+            raise SourceUnavailable(f"the transfer broke ({transport_failure(exc)})", is_transient=True) from exc
+        if len(chunk) > size:
+            raise SourceUnavailable("more bytes than were asked for")
+        return chunk
+
+    def _goes_on(self) -> bool:
+        """Whether bytes follow those that were promised; nobody reads behind a Content-Length."""
+        return self._raw.length_remaining is None and self._read_some(1) != b""
+
+    def close(self) -> None:
+        """Free the connection: back into its pool where the body was read whole, else closed."""
+        self._raw.close()
+        self._raw.release_conn()
