@@ -114,7 +114,7 @@ def _body_length(status: int, headers: Mapping[str, str]) -> int | None:
 
 def _must_be_whole(wanted: RangeRequest, body_length: int | None) -> bool:
     """Whether a body of this length, in a 200 to `wanted`, can't be the wanted part of a longer recording."""
-    if wanted == RangeRequest(0, None):
+    if wanted == RangeRequest(0, None) or body_length == 0:  # a part is never empty
         return True
     if body_length is None:
         return False

@@ -68,7 +68,7 @@ def nginx_configuration(app: Gunicorn, port: int, trusted: Path) -> str:
 @pytest.fixture
 def app(ceph_bucket: Bucket, fleet_host: FleetHostFactory, gunicorn: GunicornFactory) -> Gunicorn:
     ceph_bucket.put("2026/05/call one+ü.wav", DATA)
-    ceph_bucket.put("page.html", b"<script>alert(1)</script>", "text/html")
+    ceph_bucket.put("page.html", b"<script>alert(1)</script>", "image/svg+xml")
     host = fleet_host({"fleet.wav": DATA[:5000]})
     return gunicorn(APP.format(minio=ceph_bucket.settings(), fleet=[host.url], ca_bundle=None))
 
