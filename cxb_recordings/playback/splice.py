@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from ..errors import DifferentRecording, SourceUnavailable
 from .byte_range import RangeRequest
 from .pace import PacedBody
+from .recognition import is_suspect
 from .source import ContentInfo, OpenedRecording, RecordingSource
 
 TAIL = 65536  # bytes handed out last that are compared with another source's
@@ -117,6 +118,8 @@ def _require(info: ContentInfo, length: int, etag: str | None) -> None:
     if info.length is None:  # proves nothing, and nothing against it: the source may be asked again
         raise SourceUnavailable("the reply tells no total length")
     if info.length != length:
+        if is_suspect(info.media_type):  # of a proxy that is in trouble, perhaps: the source may be asked again
+            raise SourceUnavailable("a page in place of the recording")
         raise DifferentRecording("another total length")
     if etag is not None and info.strong_etag != etag:
         raise DifferentRecording("another validator")
