@@ -17,8 +17,6 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from .strict_http import StrictAdapter
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
     _Base = ssl.SSLSocket
 else:
     _Base = object
@@ -55,7 +53,7 @@ class _Gathering(_Base):
     _is_at_end = False
     _failure: OSError | None = None  # of a read behind the bytes that were handed out last
 
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive into `buffer` what has arrived, at least one record; 0 at the end.
 
         Bytes that arrived before an end or an error are handed out first. The next call tells of it.

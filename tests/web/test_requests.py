@@ -295,9 +295,3 @@ def test_options_is_answered_as_flask_does(stored: Upstream, route: Route) -> No
     assert reply.status_code == 200
     assert set(reply.allow or ()) == {"GET", "HEAD", "OPTIONS"}
     assert stored.requests == []
-
-
-def test_a_slash_in_the_token_is_the_hosts_own_404_page(stored: Upstream) -> None:
-    reply = stored.client.get("/api/v1/public/recordings/a/b")
-
-    assert (reply.status_code, reply.mimetype) == (404, "text/html")
