@@ -236,6 +236,23 @@ def test_a_rotated_link_stops_while_playback_in_the_dashboard_goes_on(
 
 
 @pytest.mark.parametrize("window", WINDOWS)
+def test_the_public_link_plays_in_a_tab_of_its_own_from_the_dashboard_and_from_the_crm(
+    visit: Callable[..., Visitor], window: str
+) -> None:
+    visitor = visit(**WINDOWS[window])
+    visitor.open_call("demo-short")
+    link = visitor.link()
+    for path in ("/calls/demo-short", f"{visitor.example.crm_url}/activities/demo-short"):
+        visitor.page.goto(path)
+        with visitor.page.expect_popup() as opened:
+            visitor.page.locator(f'a.field[href="{link}"]').click()
+        player = opened.value.locator("video, audio")
+        played = player.evaluate("(media) => media.play().then(() => media.duration)")
+        assert (opened.value.url, played) == (link, 5)
+        opened.value.close()
+
+
+@pytest.mark.parametrize("window", WINDOWS)
 def test_rotating_and_revoking_ask_first_and_nothing_on_the_page_moves(
     visit: Callable[..., Visitor], expect: Any, window: str
 ) -> None:
