@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import socket
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.source import RecordingSource
@@ -309,97 +301,3 @@ def test_a_body_that_breaks_gives_all_that_had_arrived_and_then_the_error(
     assert b"".join(reads) == DATA
     assert failure is not None
     assert ("ReadTimeout" in failure.reason) is (end == "stall")
-
-
-def make_certificate(directory: Path, *names: x509.GeneralName, common_name: str = "a test") -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
-    now = datetime.now(timezone.utc)
-    builder = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = directory / "own.pem"
-    path.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
-    return path
-
-
-def answer(wire: Wire) -> None:
-    wire.send(wire.records(head("Content-Length: 4") + b"data"))
-
-
-@pytest.mark.parametrize("trusted", ["the usual authorities", "another one"])
-def test_a_certificate_of_an_authority_that_is_not_trusted_is_refused(
-    trusted: str, source: Callable[[str, str | None], RecordingSource], certificate: Path, tmp_path: Path
-) -> None:
-    other = make_certificate(tmp_path, x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    with TlsPeer(certificate, answer) as peer, pytest.raises(SourceUnavailable, match="SSLError"):
-        source(peer.url, None if trusted == "the usual authorities" else str(other)).open("k")
-
-
-@pytest.mark.parametrize(
-    ("names", "common_name"),
-    [
-        ([x509.DNSName("elsewhere.invalid")], "a test"),
-        ([x509.IPAddress(ipaddress.ip_address("127.0.0.2"))], "127.0.0.1"),
-        ([], "127.0.0.1"),
-    ],
-    ids=["a name", "an address", "the common name alone"],
-)
-def test_a_trusted_certificate_of_another_host_is_refused(
-    names: list[x509.GeneralName],
-    common_name: str,
-    source: Callable[[str, str | None], RecordingSource],
-    tmp_path: Path,
-) -> None:
-    certificate = make_certificate(tmp_path, *names, common_name=common_name)
-    with TlsPeer(certificate, answer) as peer, pytest.raises(SourceUnavailable, match="SSLError"):
-        source(peer.url, str(certificate)).open("k")
-
-
-def test_a_session_that_is_told_not_to_verify_verifies(certificate: Path) -> None:
-    session = make_session()
-    session.verify = False
-    with TlsPeer(certificate, answer) as peer, pytest.raises(SourceUnavailable, match="SSLError"):
-        FleetHost(session, FleetHostSettings(peer.url), connect_timeout=5, read_timeout=5).open("k")
-
-
-def test_session_keys_go_to_no_file(
-    source: Callable[[str, str | None], RecordingSource],
-    certificate: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    with TlsPeer(certificate, answer) as peer, closing(source(peer.url, str(certificate)).open("k").body) as body:
-        assert body.read(100) == b"data"
-
-    assert not (tmp_path / "keys").exists()
-
-
-def test_certificates_are_loaded_once_and_not_for_each_connection(
-    source: Callable[[str, str | None], RecordingSource], certificate: Path, tmp_path: Path
-) -> None:
-    bundle = tmp_path / "bundle.pem"
-    bundle.write_bytes(certificate.read_bytes())
-    with TlsPeer(certificate, answer) as peer:
-        asked = source(peer.url, str(bundle))
-        asked.open("k").body.close()
-        bundle.unlink()
-        asked.open("k").body.close()
-
-
-def test_a_process_that_gevent_patched_gets_gevents_sockets(request: pytest.FixtureRequest) -> None:
-    gevent_ssl(request)
-    program = (
-        "from gevent import monkey; monkey.patch_all()\n"
-        "import gevent.ssl\n"
-        "from cxb_recordings.sources.tls import client_context\n"
-        "assert issubclass(client_context().sslsocket_class, gevent.ssl.SSLSocket)\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
