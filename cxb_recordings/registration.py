@@ -69,10 +69,10 @@ def register(
         connect_timeout: seconds for each attempt to connect to a source.
         read_timeout: seconds without a byte from a source, or with less than 8 KB.
         search_timeout: seconds for finding the first byte, all sources together.
-        resume_attempts: passes along the sources for a stream that broke, between 64 KB of progress; 0 cuts it at the
+        resume_attempts: rounds of retries for a stream that broke; the count resets after 64 KB; 0 cuts it at the
             first break.
         resume_timeout: seconds for them all; time in which the client does not read never counts.
-        host_cooldown: seconds that an unreachable source stands at the end of the line.
+        host_cooldown: seconds for which an unreachable source is asked last.
         outage_status: 404, or 503 (with Retry-After) where no source had a recording and at least one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
         ca_bundle: path of a PEM file with the certificates to trust for storage and fleet hosts, instead of the usual

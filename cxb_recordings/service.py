@@ -39,7 +39,7 @@ class Options:
         search_timeout: seconds for finding the first byte; bounds are checked between attempts and reads.
         resume_attempts: tries to go on with a broken stream, between 64 KB of progress.
         resume_timeout: seconds for them all.
-        host_cooldown: seconds that an unreachable source stands at the end of the line.
+        host_cooldown: seconds for which an unreachable source is asked last.
         max_streams: streams in progress at most, in this process, and apart from them as many HEADs; None for no bound.
         outage_status: 404, or 503 where no source had a recording and one of them failed.
         require_https_fleet: a fleet host with plain http is not asked and counts as failed.
