@@ -60,6 +60,7 @@ class Search:
         availability: which of them are asked last, and which may be asked again.
         storage: the settings of the storage that nginx may fetch from; None where Python carries every byte.
         stored: what storage said of recordings lately.
+        carry: called before each request whose body Python carries; raises TooManyStreams where it may not.
         limits: how the stream behaves.
         timeout: seconds for finding the first byte.
         reports: logs and signals.
@@ -74,6 +75,7 @@ class Search:
     availability: Availability
     storage: StorageSettings | None
     stored: StoredRecordings
+    carry: Callable[[], None]
     limits: StreamLimits
     timeout: float
     reports: Reports
@@ -86,6 +88,7 @@ class Search:
         Raises:
             RecordingMissing: every source says that it has no such recording.
             RecordingUnreachable: the same, but at least one source failed or was not asked in time.
+            TooManyStreams: see `carry`.
         """
         seen = _Seen(self.clock())
         line, waited = self.sources, 0.0
@@ -153,6 +156,7 @@ class Search:
             return PacedBody(body, self.limits.read_timeout, self.clock, seen.started + self.timeout)
 
         if self.storage is None or source.name != ObjectStorage.name:
+            self.carry()
             return open_from(source, self.key, self.request, pace), None
         found = self.stored.find(source, self.storage, self.key, pace)
         decision = negotiate(self.request, found.info)

@@ -78,7 +78,8 @@ class RecordingService:
         upstreams: the sources that settings name.
         sleep: waits before a broken stream is tried again.
         streams: the slots of the GETs that are searched for or played.
-        heads: those of the HEADs that are searched for: others who listen don't keep a HEAD from its answer.
+        heads: those of the HEADs that are searched for, and of the GETs that nginx may carry: others who listen don't
+            keep these from their answers.
     """
 
     def __init__(
@@ -157,17 +158,33 @@ class RecordingService:
         if not key_is_askable(key):
             self.reports.recording_not_found("key", listener)
             raise RecordingMissing("the key can't be asked of any source")
+        # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
+        hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
         with ExitStack() as taken:
-            taken.callback((self.heads if request.head else self.streams).take())
-            playback = self._search(key, request, listener, may_hand_over=may_hand_over)
+            taken.callback((self.heads if request.head or hands_over else self.streams).take())
+
+            def carry() -> None:
+                nonlocal hands_over
+                if hands_over:
+                    hands_over = False
+                    taken.close()
+                    taken.callback(self.streams.take())
+
+            playback = self._search(key, request, listener, carry, hands_over=hands_over)
             if playback.stream is not None:
                 playback.stream.owns(taken.pop_all().close)
             return playback
 
-    def _search(self, key: str, request: PlaybackRequest, listener: Listener, *, may_hand_over: bool) -> Playback:
+    def _search(
+        self,
+        key: str,
+        request: PlaybackRequest,
+        listener: Listener,
+        carry: Callable[[], None],
+        *,
+        hands_over: bool,
+    ) -> Playback:
         settings = self.settings()
-        # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
-        hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
         return Search(
             key,
             request,
@@ -176,6 +193,7 @@ class RecordingService:
             self._availability,
             settings.storage if hands_over else None,
             self._stored,
+            carry,
             self._stream_limits,
             self.options.search_timeout,
             self.reports,

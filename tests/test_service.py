@@ -81,6 +81,23 @@ def test_no_more_streams_than_max_streams_are_in_progress(fleet_host: FleetHostF
     assert play(recordings) == DATA
 
 
+def test_what_nginx_carries_takes_no_stream_and_what_it_can_not_carry_does() -> None:
+    minio = {"endpoint": "https://s3.example", "access_key": "k", "secret_key": "s", "bucket": "b"}
+    recordings = RecordingService(lambda: {"minio": minio}, Options(offload="/_protected/", max_streams=1))
+    sources = [InMemorySource({"a.wav": DATA}, name="storage"), InMemorySource({"b.wav": DATA})]
+    with recordings.asking(lambda _: sources, lambda _: None):
+        fetched = recordings.open("b.wav", PlaybackRequest(), may_hand_over=True).stream
+        assert fetched is not None, "only a fleet host has it"
+        for _ in range(3):
+            assert recordings.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over is not None
+        assert (recordings.streams.taken, recordings.heads.taken) == (1, 0)
+        for key, may_hand_over in (("b.wav", True), ("a.wav", False)):
+            with pytest.raises(TooManyStreams):
+                recordings.open(key, PlaybackRequest(), may_hand_over=may_hand_over)
+        fetched.close()
+        assert (recordings.streams.taken, recordings.heads.taken) == (0, 0)
+
+
 class SlowSource(InMemorySource):
     """Answers when it is told to, and knows how many ask at once."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
-from dataclasses import dataclass
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 import pytest
@@ -16,25 +18,12 @@ from tests.servers import free_port
 from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.gunicorn import Gunicorn, GunicornFactory
 from tests.servers.moto_s3 import Bucket
-from tests.servers.nginx import Nginx, NginxFactory
-from tests.sources.scripted import ScriptedServer
+from tests.servers.nginx import NginxFactory
 
-PAGE = Path(__file__).parents[2] / "docs/offload.md"
+from .offload_site import APP, PREFIX, Site, nginx_configuration
+from .site import ask
+
 DATA = random.Random(8).randbytes(3_000_000)
-APP = """
-from flask import Flask
-from flask_jwt_extended import JWTManager
-from cxb_recordings import InMemoryCallRepository, register
-app = Flask("host")
-app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-JWTManager(app)
-keys = {{"stored": "2026/05/call one+ü.wav", "fleet": "fleet.wav", "page": "page.html", "absent": "absent.wav",
-    "long": "ü" * 512}}
-calls = [{{"session_id": t, "recording_key": k, "recording_access_token": t}} for t, k in keys.items()]
-settings = {{"minio": {minio}, "cxbcore_fleet": {fleet}}}
-register(app, lambda: settings, InMemoryCallRepository(calls), offload="/_protected/", ca_bundle={ca_bundle!r})
-"""
-TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 TLS_FRONT = """
 server {{
     listen 127.0.0.1:{port} ssl;
@@ -43,26 +32,6 @@ server {{
     location / {{ proxy_pass {store}; proxy_set_header Host $http_host; }}
 }}
 """
-
-
-@dataclass
-class Site:
-    url: str
-    server: Nginx
-    app: Gunicorn
-
-    def get(self, token: str, method: str = "GET", **headers: str) -> requests.Response:
-        return requests.request(
-            method, f"{self.url}/{token}", headers={"Accept-Encoding": "identity", **headers}, timeout=20
-        )
-
-
-def nginx_configuration(app: Gunicorn, port: int, trusted: Path) -> str:
-    block = re.search(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert block is not None
-    upstream = f"upstream app {{ server {app.url.removeprefix('http://')}; }}\n"
-    assert TRUSTED in block[1]
-    return upstream + block[1].replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace(TRUSTED, str(trusted))
 
 
 @pytest.fixture
@@ -77,13 +46,13 @@ def app(ceph_bucket: Bucket, fleet_host: FleetHostFactory, gunicorn: GunicornFac
 def site(app: Gunicorn, nginx: NginxFactory, certificate: Path) -> Site:
     port = free_port()
     server = nginx(nginx_configuration(app, port, certificate), port)
-    return Site(f"http://127.0.0.1:{port}/api/v1/public/recordings", server, app)
+    return Site(f"http://127.0.0.1:{port}{PREFIX}", server, app)
 
 
 def test_nginx_carries_the_bytes_and_the_client_sees_what_python_would_send(site: Site) -> None:
     whole = site.get("stored")
     assert (whole.status_code, hashlib.sha256(whole.content).digest()) == (200, hashlib.sha256(DATA).digest())
-    through_python = site.get("stored", **{"X-Recording-Offload": "refused"})
+    through_python = ask(site.app.url + PREFIX + "/stored", **{"X-Recording-Offload": "refused"})
     assert through_python.content == DATA
     differing = {"Date", "Server", "Connection", "Keep-Alive", "Transfer-Encoding"}
     left = {name: value for name, value in whole.headers.items() if name not in differing}
@@ -126,47 +95,6 @@ def test_the_longest_key_that_a_store_may_have_plays(site: Site, ceph_bucket: Bu
     assert site.get("long").content == DATA[:100]
 
 
-def test_nothing_of_the_request_goes_to_storage_and_little_of_its_reply_to_the_client(
-    gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
-) -> None:
-    head = "Content-Range: bytes 0-9/10\r\nAccess-Control-Allow-Origin: *\r\nExpires: Thu, 01 Jan 2099 00:00:00 GMT"
-    answer = f"HTTP/1.1 206 X\r\nContent-Length: 10\r\n{head}\r\n\r\n0123456789".encode()
-    first = b"HTTP/1.1 206 X\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/10\r\n\r\n0"
-    with ScriptedServer([first], [answer], closes=True) as store:
-        site = before_store(store.url, gunicorn, nginx, certificate)
-        reply = site.get(
-            "stored", Range="bytes=0-9", **{"X-Api-Key": "of the host", "X-Amz-Request-Payer": "requester"}
-        )
-        sent = store.heads[-1].lower()
-
-    assert reply.content == b"0123456789"
-    assert "Expires" not in reply.headers
-    assert "range: bytes=0-9" in sent
-    assert {line.partition(":")[0] for line in sent.splitlines()[1:] if line} == {"host", "range"}
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 405, 410, 451, 500, 501, 507])
-def test_no_page_and_no_redirect_of_storage_reaches_the_client(
-    status: int, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
-) -> None:
-    first = b"HTTP/1.1 206 X\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/10\r\n\r\n0"
-    refusal = f"HTTP/1.1 {status} X\r\nContent-Length: 4\r\nLocation: http://127.0.0.1:1/?X-Amz-Signature=x\r\n\r\nof S"
-    whole = b"HTTP/1.1 200 X\r\nContent-Length: 10\r\n\r\n0123456789"
-    with ScriptedServer([first], [refusal.encode()], [whole], closes=True) as store:
-        reply = before_store(store.url, gunicorn, nginx, certificate).get("stored")
-
-    assert (reply.status_code, reply.content) == (200, b"0123456789"), "Python carries the bytes"
-    assert "Location" not in reply.headers
-
-
-def before_store(url: str, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path) -> Site:
-    """The library with offload, in front of a scripted store."""
-    minio = {"endpoint": url, "access_key": "key", "secret_key": "secret", "bucket": "recordings"}
-    app, port = gunicorn(APP.format(minio=minio, fleet=[], ca_bundle=None)), free_port()
-    server = nginx(nginx_configuration(app, port, certificate), port)
-    return Site(f"http://127.0.0.1:{port}/api/v1/public/recordings", server, app)
-
-
 def test_a_stored_page_keeps_the_headers_that_make_it_harmless(site: Site) -> None:
     page = site.get("page")
     assert page.headers["Content-Type"] == "application/octet-stream"
@@ -198,9 +126,7 @@ def test_storage_over_tls_is_believed_where_its_certificate_is(
     minio = ceph_bucket.settings(endpoint=f"https://127.0.0.1:{front_port}")
     app = gunicorn(APP.format(minio=minio, fleet=[], ca_bundle=str(certificate)))
     trusted = certificate if is_trusted else Path(certifi.where())
-    site = Site(
-        f"http://127.0.0.1:{port}/api/v1/public/recordings", nginx(nginx_configuration(app, port, trusted), port), app
-    )
+    site = Site(f"http://127.0.0.1:{port}{PREFIX}", nginx(nginx_configuration(app, port, trusted), port), app)
 
     assert site.get("stored").content == DATA
     seen = (front_server.directory / "logs/access.log").read_text()
@@ -215,6 +141,70 @@ def test_a_request_at_which_storage_refuses_nginx_comes_back_to_python(
     refused = configuration.replace("headers off;", 'headers off; proxy_set_header Authorization "AWS nobody:nothing";')
     assert refused != configuration
     server = nginx(refused, port)
-    site = Site(f"http://127.0.0.1:{port}/api/v1/public/recordings", server, app)
+    site = Site(f"http://127.0.0.1:{port}{PREFIX}", server, app)
     assert site.get("stored").content == DATA
     assert site.get("stored", Range="bytes=5-9").content == DATA[5:10]
+
+
+LONG = bytes(40_000_000)  # more than the buffers on the way hold
+LISTENERS = 4
+
+
+@contextmanager
+def unread(site: Site, *headers: str) -> Iterator[list[int]]:
+    """The statuses of requests for the long recording, whose bodies nobody reads."""
+    address = urlsplit(site.url)
+    with ExitStack() as connections:
+        statuses = []
+        for _ in range(LISTENERS):
+            connection = connections.enter_context(socket.create_connection((address.hostname, address.port), 20))
+            lines = [f"GET {address.path}/stored HTTP/1.1", f"Host: {address.netloc}", *headers, "", ""]
+            connection.sendall("\r\n".join(lines).encode())
+            statuses.append(int(connection.recv(13)[9:12]))
+        yield statuses
+
+
+def busy_site(
+    bucket: Bucket, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path, options: str, cleared: str
+) -> Site:
+    """A host with as many threads as listeners; its nginx clears what `cleared` says."""
+    bucket.put("2026/05/call one+ü.wav", LONG)
+    source = APP.format(minio=bucket.settings(), fleet=[], ca_bundle=None).replace('offload="', f'{options}offload="')
+    app, port = gunicorn(source, "--worker-class", "gthread", "--threads", str(LISTENERS)), free_port()
+    configuration = nginx_configuration(app, port, certificate)
+    line = 'proxy_set_header X-Recording-Offload "";'
+    assert line in configuration
+    server = nginx(configuration.replace(line, cleared or line), port)
+    return Site(f"http://127.0.0.1:{port}{PREFIX}", server, app)
+
+
+CHOOSING_PYTHON = ["X-Recording-Offload: refused", "X_Recording_Offload: refused", "x-recording-OFFLOAD: refused"]
+
+
+@pytest.mark.parametrize("header", CHOOSING_PYTHON)
+def test_a_client_cannot_choose_that_python_carries(
+    header: str, ceph_bucket: Bucket, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
+) -> None:
+    site = busy_site(ceph_bucket, gunicorn, nginx, certificate, "", "")
+    with unread(site, header) as statuses:
+        assert statuses == [200] * LISTENERS
+        assert site.get("stored", Range="bytes=0-9").content == LONG[:10]
+
+
+def test_without_the_pages_line_a_client_takes_every_thread(
+    ceph_bucket: Bucket, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
+) -> None:
+    site = busy_site(ceph_bucket, gunicorn, nginx, certificate, "", "proxy_set_header X-Nothing x;")
+    with unread(site, CHOOSING_PYTHON[0]), pytest.raises(requests.Timeout):
+        requests.get(f"{site.url}/unknown", timeout=3)
+
+
+def test_max_streams_leaves_threads_to_whom_nginx_serves(
+    ceph_bucket: Bucket, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
+) -> None:
+    site = busy_site(ceph_bucket, gunicorn, nginx, certificate, "max_streams=2, ", "")
+    etag = site.get("stored", "HEAD").headers["ETag"]
+    with unread(site, "Range: bytes=0-", f"If-Range: {etag}") as statuses:
+        assert sorted(statuses) == [206, 206, 503, 503]
+        assert [site.get("stored", Range="bytes=0-9").content for _ in range(5)] == [LONG[:10]] * 5
+        assert site.get("stored", "HEAD").status_code == 200
