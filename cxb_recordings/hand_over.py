@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from .playback.opening import prove
 from .playback.pace import PacedBody
 from .playback.source import ContentInfo, RecordingBody, RecordingSource
-from .settings import StorageSettings
-from .sources.presigning import presign_get_object
 
 URL_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
 REMEMBERED_SECONDS = 30  # recordings never change, and one that is gone since comes back from nginx
@@ -54,22 +52,22 @@ class StoredRecordings:
     def __init__(self, clock: Callable[[], float]) -> None:
         """Remember nothing yet; `clock` tells monotonic seconds."""
         self._clock = clock
-        self._remembered: dict[tuple[StorageSettings, str], StoredRecording] = {}
+        self._remembered: dict[tuple[Callable[[str, int], str], str], StoredRecording] = {}
 
     def find(
         self,
         source: RecordingSource,
-        storage: StorageSettings,
+        sign: Callable[[str, int], str],
         key: str,
         pace: Callable[[RecordingBody], PacedBody],
     ) -> StoredRecording:
-        """The recording `key`, as it is remembered or as `source`, which reads `storage`, has it now.
+        """The recording `key`, as it is remembered or as `source` has it now.
 
         The source is asked for the first byte: HEAD does not tell whether it is one of a recording.
 
         Args:
             source: whom to ask.
-            storage: what it reads.
+            sign: the source's own, by :func:`cxb_recordings.playback.source.signer_of`; tells sources apart.
             key: the storage key.
             pace: guards the reading of a body.
 
@@ -78,11 +76,11 @@ class StoredRecordings:
             SourceUnavailable: the source failed.
         """
         now = self._clock()
-        found = self._remembered.get((storage, key))
+        found = self._remembered.get((sign, key))
         if found is None or found.until <= now:
-            url = presign_get_object(storage, key, URL_SECONDS)
+            url = sign(key, URL_SECONDS)
             found = StoredRecording(prove(source, key, pace)[0], url, now + REMEMBERED_SECONDS)
             if len(self._remembered) >= REMEMBERED_RECORDINGS:
                 self._remembered = {}  # replaced, not emptied: other threads use it without a lock
-            self._remembered[storage, key] = found
+            self._remembered[sign, key] = found
         return found

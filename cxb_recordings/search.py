@@ -16,13 +16,11 @@ from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.opening import Opening, open_from
 from .playback.pace import PacedBody
-from .playback.source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource
+from .playback.source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource, signer_of
 from .playback.stream import RecordingStream, SourceFailed, StreamEvent, StreamLimits, StreamResumed
 from .reports import Reports
-from .settings import StorageSettings
 from .signals import Listener, RecordingServed
 from .sources.availability import Availability
-from .sources.object_storage import ObjectStorage
 
 RETRY_ROUNDS = 2
 RETRY_SECONDS = 3.0  # of waiting in all; a source that wants to be left alone for longer is not asked again
@@ -58,7 +56,7 @@ class Search:
         listener: who asked, for logs and signals.
         sources: all that may have the recording, in order.
         availability: which of them are asked last, and which may be asked again.
-        storage: the settings of the storage that nginx may fetch from; None where Python carries every byte.
+        hands_over: whether nginx may fetch the body, from a source that signs URLs.
         stored: what storage said of recordings lately.
         carry: called before each request whose body Python carries; raises TooManyStreams where it may not.
         limits: how the stream behaves.
@@ -73,7 +71,7 @@ class Search:
     listener: Listener
     sources: Sequence[RecordingSource]
     availability: Availability
-    storage: StorageSettings | None
+    hands_over: bool
     stored: StoredRecordings
     carry: Callable[[], None]
     limits: StreamLimits
@@ -155,10 +153,11 @@ class Search:
         def pace(body: RecordingBody) -> PacedBody:
             return PacedBody(body, self.limits.read_timeout, self.clock, seen.started + self.timeout)
 
-        if self.storage is None or source.name != ObjectStorage.name:
+        sign = signer_of(source) if self.hands_over else None
+        if sign is None:
             self.carry()
             return open_from(source, self.key, self.request, pace), None
-        found = self.stored.find(source, self.storage, self.key, pace)
+        found = self.stored.find(source, sign, self.key, pace)
         decision = negotiate(self.request, found.info)
         range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
         hand_over = HandOver(found.signed_url, range_header) if decision.status in (200, 206) else None

@@ -16,7 +16,7 @@ from .endpoints import find_object
 from .errors import RecordingMissing
 from .hand_over import URL_SECONDS, StoredRecordings
 from .playback.conditions import PlaybackRequest
-from .playback.source import RecordingSource, key_is_askable
+from .playback.source import RecordingSource, key_is_askable, signer_of
 from .playback.stream import StreamLimits
 from .reports import Reports
 from .search import Playback, Search
@@ -24,7 +24,6 @@ from .settings import SettingsReader, SystemSettings
 from .signals import Listener
 from .slots import Slots
 from .sources.availability import Availability
-from .sources.presigning import presign_get_object
 from .sources.upstreams import Upstreams
 
 
@@ -129,10 +128,10 @@ class RecordingService:
 
     def warm_up(self) -> None:
         """Make pools, read certificates and, for `offload`, make boto3's client before the first listener comes."""
-        settings = self.settings()
-        self.sources(settings)
-        if self.options.offload is not None and settings.storage is not None:
-            presign_get_object(settings.storage, "any", URL_SECONDS)
+        for source in self.sources(self.settings()):
+            sign = signer_of(source)
+            if sign is not None and self.options.offload is not None:
+                sign("any", URL_SECONDS)
 
     def sources(self, settings: SystemSettings) -> list[RecordingSource]:
         """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""
@@ -184,14 +183,13 @@ class RecordingService:
         *,
         hands_over: bool,
     ) -> Playback:
-        settings = self.settings()
         return Search(
             key,
             request,
             listener,
-            self.sources(settings),
+            self.sources(self.settings()),
             self._availability,
-            settings.storage if hands_over else None,
+            hands_over,
             self._stored,
             carry,
             self._stream_limits,

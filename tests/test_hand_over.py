@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,10 +16,16 @@ from cxb_recordings.playback.pace import PacedBody
 from cxb_recordings.playback.source import OpenedRecording, RecordingBody
 from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.sources.presigning import presign_get_object
 from cxb_recordings.testing import InMemorySource
 from tests.sources.scripted import ScriptedServer
 
 STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key", "the-secret-key")
+
+
+@cache
+def signer(storage: StorageSettings = STORAGE) -> Callable[[str, int], str]:
+    return partial(presign_get_object, storage)
 
 
 def pace(body: RecordingBody) -> PacedBody:
@@ -44,7 +52,7 @@ class Desk:
         self.stored = StoredRecordings(lambda: self.now)
 
     def find(self, key: str = "a.wav", storage: StorageSettings = STORAGE) -> tuple[int | None, str]:
-        found = self.stored.find(self.source, storage, key, pace)
+        found = self.stored.find(self.source, signer(storage), key, pace)
         return found.info.length, found.signed_url
 
 
@@ -87,7 +95,7 @@ def test_a_head_that_is_cut_off_within_a_length_is_not_remembered(length: bytes)
         storage = StorageSettings(server.url, "us-east-1", "recordings", "key", "secret")
         source = ObjectStorage(storage, connect_timeout=5, read_timeout=5, ca_bundle=None)
         with pytest.raises(SourceUnavailable):
-            StoredRecordings(lambda: 0.0).find(source, storage, "a.wav", pace)
+            StoredRecordings(lambda: 0.0).find(source, source.signed_url, "a.wav", pace)
 
 
 def test_other_settings_are_another_recording() -> None:
@@ -108,6 +116,6 @@ def test_no_more_than_so_many_are_remembered() -> None:
 
 def test_no_signed_url_is_in_a_repr() -> None:
     desk = Desk()
-    found = desk.stored.find(desk.source, STORAGE, "a.wav", pace)
+    found = desk.stored.find(desk.source, signer(), "a.wav", pace)
     assert "X-Amz" in found.signed_url
     assert "X-Amz" not in repr(found) + repr(HandOver(found.signed_url))

@@ -7,6 +7,7 @@ Which source is asked when, and what a client is told, is decided elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -96,6 +97,19 @@ class RecordingSource(Protocol):
 
     def describe(self, key: str) -> ContentInfo:
         """Tell what is known of a recording without opening its body (HEAD)."""
+
+
+class SignsUrls(Protocol):
+    """What a source may be able to do beyond that, so that nginx can fetch by itself; see :func:`signer_of`."""
+
+    def signed_url(self, key: str, seconds: int) -> str:
+        """A URL that reads `key` for some seconds; a secret. No request is made."""
+
+
+def signer_of(source: RecordingSource) -> Callable[[str, int], str] | None:
+    """The source's :meth:`SignsUrls.signed_url`; None where it has none."""
+    signed_url: Callable[[str, int], str] | None = getattr(source, "signed_url", None)
+    return signed_url
 
 
 MAX_KEY_BYTES = 1024  # Amazon S3's limit on an object key, in UTF-8 bytes

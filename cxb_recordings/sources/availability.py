@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ..errors import RecordingError, SourceUnavailable
 from ..playback.byte_range import RangeRequest
-from ..playback.source import ContentInfo, OpenedRecording, RecordingSource
+from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,11 @@ class _Watched:
         self.name = source.name
         self._source = source
         self._availability = availability
+
+    @property
+    def signed_url(self) -> Callable[[str, int], str] | None:
+        """See :func:`cxb_recordings.playback.source.signer_of`."""
+        return signer_of(self._source)
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""

@@ -25,6 +25,7 @@ from ..playback.pace import PacedBody
 from ..playback.source import ContentInfo
 from ..settings import StorageSettings
 from .http_source import HttpSource, UpstreamBody
+from .presigning import presign_get_object
 from .reply import status_failure, word
 from .strict_http import POOLS
 from .tls import client_context
@@ -53,6 +54,7 @@ class ObjectStorage(HttpSource):
             read_timeout: seconds without a byte.
             ca_bundle: path of the certificates to trust instead of the usual ones.
         """
+        self._settings = storage
         self._origin = storage.endpoint_url
         self._bucket = storage.bucket
         self._signer = S3SigV4Auth(
@@ -65,6 +67,10 @@ class ObjectStorage(HttpSource):
         self._pool: HTTPConnectionPool | None = None
         with suppress(OSError):  # certificates that can't be read now are tried again, and told of, by each request
             self._pool = self._make_pool()
+
+    def signed_url(self, key: str, seconds: int) -> str:
+        """See :class:`cxb_recordings.playback.source.SignsUrls`."""
+        return presign_get_object(self._settings, key, seconds)
 
     def send(self, method: str, key: str, headers: Mapping[str, str], *, query: str = "") -> BaseHTTPResponse:
         """See :meth:`HttpSource.send`.
