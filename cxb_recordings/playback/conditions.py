@@ -18,6 +18,9 @@ from werkzeug.http import parse_date, parse_etags
 from .byte_range import ByteSpan, RangeRequest
 from .source import ContentInfo
 
+# Tags of an empty object: the MD5 of nothing, and nginx's for a file of size 0. An empty object counts only where no
+# other source has the recording, and a 304 does not tell its length.
+_EMPTY_TAG = re.compile(r"d41d8cd98f00b204e9800998ecf8427e|[0-9a-f]+-0", re.ASCII)
 # What a source can be sent: anything else is refused by clients or servers, and a source would pass for a failing one.
 _OPAQUE_TAG = re.compile(r"[\x21\x23-\x7e]{1,512}", re.ASCII)  # §8.8.3, less obs-text
 
@@ -63,7 +66,7 @@ class PlaybackRequest:
             return None
         strong, weak = tags.as_set(), tags.as_set(include_weak=True)
         tag = next(iter(strong)) if len(weak) == 1 and len(strong) == 1 else None
-        return tag if tag and _OPAQUE_TAG.fullmatch(tag) else None
+        return tag if tag and _OPAQUE_TAG.fullmatch(tag) and not _EMPTY_TAG.fullmatch(tag) else None
 
     @property
     def is_conditional(self) -> bool:
