@@ -6,9 +6,10 @@ of a recording that a reply does not tell, and the body. What a head means is ju
 
 from __future__ import annotations
 
+import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from http.client import HTTPException
 from typing import NoReturn
 
@@ -57,6 +58,8 @@ class HttpSource(ABC):
             opened = self._whole(key)
         if opened.info.length is None:
             opened = self._with_length(key, opened)
+        if opened.info.length is None:
+            opened = self._empty_or_lengthless(opened)
         return opened
 
     def describe(self, key: str) -> ContentInfo:
@@ -66,9 +69,11 @@ class HttpSource(ABC):
             return info
         with suppress(RangeNotSatisfiable):  # an empty recording has no first byte
             accepted, body = self._ask(key, _FIRST_BYTE)
-            body.close()
-            if accepted.is_whole_or_part == (accepted.info.length is None):
-                return accepted.info
+            with closing(body):
+                if accepted.info.length is not None and not accepted.is_whole_or_part:
+                    return accepted.info
+                if accepted.info.length is None and accepted.is_whole_or_part:
+                    return _with(accepted.info, 0) if body.is_empty() else accepted.info
         opened = self.open(key)
         opened.body.close()
         return opened.info
@@ -157,6 +162,16 @@ class HttpSource(ABC):
         counted.body.close()
         return self._whole(key)
 
+    def _empty_or_lengthless(self, opened: OpenedRecording) -> OpenedRecording:
+        """A recording whose length nothing tells: 0 bytes where its body ends at once."""
+        body = opened.body
+        try:
+            is_empty = isinstance(body, UpstreamBody) and body.is_empty()
+        except BaseException:
+            body.close()
+            raise
+        return self._promising(opened, 0) if is_empty else opened
+
     def _promising(self, opened: OpenedRecording, length: int) -> OpenedRecording:
         """A whole recording of a length that its own reply does not tell; its body fails where it has another."""
         if isinstance(opened.body, UpstreamBody):
@@ -167,7 +182,7 @@ class HttpSource(ABC):
         """What HEAD tells of the version that was seen; None where it does not."""
         with suppress(SourceUnavailable, RecordingMissing):
             info = self._head(key)
-            if info is not None and None in (info.etag, seen.etag, info.etag if info.etag == seen.etag else ""):
+            if info is not None and (seen.etag is None or info.etag in (None, seen.etag)):
                 return info
         return None
 
@@ -177,7 +192,7 @@ def _with(info: ContentInfo, length: int | None) -> ContentInfo:
 
 
 def exchange(send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
-    """Send a request, and once more where its connection had gone stale.
+    """Send a request, and once more where its connection broke: a kept one may have gone stale.
 
     Args:
         send: sends it; see :meth:`HttpSource.send`.
@@ -188,16 +203,15 @@ def exchange(send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
     Raises:
         SourceUnavailable: there was no response, or only an interim one.
     """
-    try:
+    for is_last in (False, True):
         try:
             response = send()
-        except ProtocolError:
-            # A kept-alive connection that the source had closed meanwhile; a new one is tried once.
-            response = send()
-    except (HTTPError, OSError, ValueError) as exc:
-        # A source that says nothing is not asked again: each time would take the whole `read_timeout`.
-        is_transient = isinstance(exc, ProtocolError)
-        raise SourceUnavailable(transport_failure(exc), responded=False, is_transient=is_transient) from exc
+            break
+        except (HTTPError, OSError, ValueError) as exc:
+            # A source that says nothing is not asked again: each time would take the whole `read_timeout`.
+            broke = _broke(exc)
+            if is_last or not broke:
+                raise SourceUnavailable(transport_failure(exc), responded=False, is_transient=broke) from exc
     if response.status < 200:
         # http.client passes over 100 alone (RFC 9110 §15.2 wants all). Left in the pool, the connection would give the
         # reply behind it to the next request: a listener would hear somebody else's recording.
@@ -206,18 +220,35 @@ def exchange(send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
     return response
 
 
+def _broke(exc: BaseException) -> bool:
+    """Whether a connection broke, where a transport failed: within TLS as without it."""
+    if isinstance(exc, ProtocolError):
+        return True
+    tls = next((cause for cause in _causes(exc) if isinstance(cause, ssl.SSLError)), None)
+    is_end = isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return tls is not None and (is_end or (tls.reason or "").endswith("BAD_RECORD_MAC"))
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it; urllib3 and requests have some of them as an argument alone."""
+    cause: BaseException | None = exc
+    while cause is not None:
+        yield cause
+        held = next((argument for argument in cause.args if isinstance(argument, BaseException)), None)
+        cause = cause.__cause__ or held or cause.__context__
+
+
 def transport_failure(exc: BaseException) -> str:
     """Name a transport's failure for a log record: the kind, and the operating system's or TLS's own words.
 
     Never the exception's text: it may hold the URL, and with it the key.
     """
-    kind, cause = type(exc).__name__, exc
-    while cause is not None:
+    kind = type(exc).__name__
+    for cause in _causes(exc):
         if isinstance(cause, OSError) and cause.strerror:
             return f"{kind}: {cause.strerror}"
         if isinstance(cause, HTTPException):
             return f"{kind}: {type(cause).__name__}"
-        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
     return kind
 
 
@@ -228,15 +259,24 @@ class UpstreamBody:
         length: how many bytes it must have; None where only its end tells.
     """
 
-    __slots__ = ("_raw", "_received", "length")
+    __slots__ = ("_ahead", "_raw", "_received", "length")
 
     def __init__(self, raw: BaseHTTPResponse) -> None:
         self._raw = raw
+        self._ahead = b""  # read to see whether there is any
         self._received = 0
         self.length: int | None = None
 
+    def is_empty(self) -> bool:
+        """Whether it ends before its first byte, which is waited for and kept."""
+        self._ahead = self._ahead or self.read(1)
+        return not self._ahead
+
     def read(self, size: int) -> bytes:
         """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
+        if self._ahead and size:
+            chunk, self._ahead = self._ahead, b""
+            return chunk
         chunk = self._read_some(size)
         self._received += len(chunk)
         if self.length is None:

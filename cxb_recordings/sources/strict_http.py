@@ -146,7 +146,10 @@ class _StrictHTTPConnection(_ServesAgainOnlyAfterABody, HTTPConnection):
 
 
 class _StrictHTTPSConnection(_ServesAgainOnlyAfterABody, HTTPSConnection):
-    pass
+    @property
+    def is_connected(self) -> bool:
+        """The same; bytes behind a body that TLS has decrypted already are seen by no ``select``."""
+        return super().is_connected and not self.sock.pending()  # type: ignore[union-attr]
 
 
 class StrictHTTPConnectionPool(HTTPConnectionPool):

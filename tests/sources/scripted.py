@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,14 +21,15 @@ class ScriptedServer:
         connections: how many were accepted.
     """
 
-    def __init__(self, *scripts: Sequence[bytes], closes: bool = False) -> None:
-        """Serve `scripts`; with `closes`, each connection is closed after its last reply."""
+    def __init__(self, *scripts: Sequence[bytes], closes: bool = False, tls: ssl.SSLContext | None = None) -> None:
+        """Serve `scripts`; with `closes`, each connection is closed after its last reply, with `tls` it is HTTPS."""
         self.heads: list[str] = []
         self.connections = 0
         self._scripts = scripts
         self._closes = closes
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> ScriptedServer:
@@ -46,7 +48,11 @@ class ScriptedServer:
                 threading.Thread(target=self._serve, args=(connection, script), daemon=True).start()
 
     def _serve(self, connection: socket.socket, script: Sequence[bytes]) -> None:
-        with connection, connection.makefile("rb") as received, suppress(OSError):
+        with suppress(OSError), connection:
+            self._answer(self._tls.wrap_socket(connection, server_side=True) if self._tls else connection, script)
+
+    def _answer(self, connection: socket.socket, script: Sequence[bytes]) -> None:
+        with connection, connection.makefile("rb") as received:
             for reply in script:
                 if not self._read_head(received):
                     return
