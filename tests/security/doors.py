@@ -1,6 +1,7 @@
 """What comes in from outside, made at random, and what must never come of it: a 500, a leak, a foreign host asked.
 
-Four doors: requests, settings documents, call documents, and the helpers that hosts call. ``test_fuzz`` opens each a
+Five doors: requests, settings documents, call documents, the helpers that hosts call, and what hosts and clients do
+between the opening of a recording and its end. ``test_fuzz`` opens each a
 thousand times; ``python -m tests.security.fuzz`` as often as it is told.
 """
 
@@ -28,6 +29,9 @@ from cxb_recordings import InMemoryCallRepository, RecordingError, register
 from cxb_recordings.calls.repository import Call
 from cxb_recordings.storage_urls import endpoint_url, region_from_endpoint
 from tests.servers.fleet_host import FleetHost
+from tests.web import unruly_host
+
+from .unruly_door import Play, header_values, play_at, plays
 
 TOKEN = "token-that-must-not-leak-0123456789"
 FLEET_SECRET = "fleet-secret-that-must-not-leak"
@@ -78,6 +82,7 @@ class World:
     settings: Any = None
     call: Any = None
     asked_hosts: set[str] = field(default_factory=set)
+    unruly: Flask = field(default_factory=unruly_host.make_app)
 
     def __post_init__(self) -> None:
         self.app = Flask("host")
@@ -178,12 +183,6 @@ json_values = st.recursive(
     max_leaves=8,
 )
 
-header_text = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=40)
-header_values = header_text | st.sampled_from(
-    ["bytes=0-0", "bytes=-5", "bytes=0-", "bytes=99999999-", "bytes=0-" + "9" * 5000, "bytes=0-1,2-3", "bytes=-0"]
-    + ["*", '"a"', 'W/"a"', '"a", "b"', '"', "Wed, 01 May 2024 10:00:00 GMT", "Wed, 01 May 99999 10:00:00 GMT"]
-    + ["Bearer x", "Bearer a.b.c", "Basic eDp5", "Bearer " + "." * 300]
-)
 # Not Host: the test client of Werkzeug 3.0.6 trips over some values itself, before any request is made.
 header_names = st.sampled_from(
     ["Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Authorization"]
@@ -228,7 +227,6 @@ call_documents = json_values | st.fixed_dictionaries(
         "recording_access_token": json_values | st.just(TOKEN),
     },
 )
-
 
 # --- The doors.
 
@@ -276,6 +274,15 @@ def open_with_call(world: World, document: Any) -> None:
     assert world.asked_hosts <= {"127.0.0.1", "storage.invalid"}
 
 
+def play_at_an_unruly_host(world: World, play: Play) -> None:
+    """Hooks, teardowns and receivers that raise, odd bytes in a request, and clients that leave: nothing stays held."""
+    try:
+        play_at(world.unruly, play)
+    except BaseException:
+        world.unruly = unruly_host.make_app()  # what this play has left behind is not the next one's fault
+        raise
+
+
 def call_helpers(world: World, values: tuple[Any, Any, Any]) -> None:
     """Any values for the functions that hosts call: a documented error, or none."""
     one, two, settings = values
@@ -310,5 +317,6 @@ DOORS: dict[str, tuple[Callable[[World, Any], None], st.SearchStrategy[Any]]] = 
     "requests": (open_with_request, requests),
     "settings": (open_with_settings, settings_documents),
     "calls": (open_with_call, call_documents),
+    "unruly hosts": (play_at_an_unruly_host, plays),
     "helpers": (call_helpers, st.tuples(json_values, json_values, settings_documents)),
 }

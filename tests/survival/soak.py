@@ -1,7 +1,8 @@
 """Many listeners for a long time: ``python -m tests.survival.soak --minutes 10 --listeners 50``.
 
 gunicorn serves, storage and two fleet hosts go up and down at random; the listeners differ in speed, some pause, some
-leave. No byte may be wrong; and no connection, thread, file descriptor or memory may be left behind. Linux only.
+leave; the host's hooks, teardowns and receivers raise now and then. No byte may be wrong. No connection, thread, file
+descriptor or memory may be left behind; no slot may be taken, and no stream counted as in progress. Linux only.
 """
 
 from __future__ import annotations
@@ -33,17 +34,46 @@ VERSIONS = (DATA, changed(DATA), DATA + b"\x00")
 SPARE_THREADS = 16
 _SPEEDS = (50_000, 500_000, 2_000_000, 50_000_000)  # bytes a second
 _HOST = """
-import json, os
-from flask import Flask
-from cxb_recordings import InMemoryCallRepository, register
+import json, os, random
+from flask import Flask, jsonify, request_finished
+from prometheus_client import CollectorRegistry
+from cxb_recordings import InMemoryCallRepository, register, signals
+from cxb_recordings.metrics import RecordingMetrics
 
 app = Flask("host")
+registry, label = CollectorRegistry(), {"registration": "cxb_recordings"}
+
+
+def now_and_then(name):
+    def hook(*arguments, **named):
+        if random.random() < 0.01:
+            raised[name] += 1
+            raise RuntimeError(f"{name}, by the soak")
+        return arguments[0] if arguments else None
+    raised[name] = 0
+    return hook
+
+
+raised = {}
+app.after_request(now_and_then("after_request"))
+app.teardown_request(now_and_then("teardown_request"))
+app.teardown_appcontext(now_and_then("teardown_appcontext"))
+request_finished.connect(now_and_then("request_finished"), app, weak=False)
 settings = json.loads(os.environ["SYSTEM_SETTINGS"])
 calls = [{"session_id": "1", "recording_key": os.environ["KEY"], "recording_access_token": "token"}]
-register(
+service = register(
     app, lambda: settings, InMemoryCallRepository(calls), require_admin=lambda view: view,
-    connect_timeout=1, read_timeout=1, search_timeout=10, resume_timeout=10, host_cooldown=1,
+    connect_timeout=1, read_timeout=1, search_timeout=10, resume_timeout=10, host_cooldown=1, max_streams=1000,
 )
+for signal in (signals.recording_started, signals.recording_served, signals.request_answered):
+    signal.connect(now_and_then(signal.name), service, weak=False)
+RecordingMetrics(registry).watch(service)
+
+
+@app.get("/held")
+def held():
+    gauge = registry.get_sample_value("cxb_recordings_streams_in_progress", label)
+    return jsonify(streams=service.streams.taken, heads=service.heads.taken, in_progress=gauge or 0, raised=raised)
 """
 
 
@@ -68,6 +98,28 @@ class Figures:
                 continue
         sockets = sum(link.startswith("socket:") for link in links)
         return cls(int(status["VmRSS"].split()[0]) // 1024, int(status["Threads"]), sockets, len(links) - sockets)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a worker counts as taken, and how often each hook of the host raised."""
+
+    streams: int
+    heads: int
+    in_progress: int
+    raised: dict[str, int]
+
+    @classmethod
+    def of(cls, port: int) -> Held:
+        """Ask the host, again where a hook of it raises."""
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            connection.request("GET", "/held")
+            reply = connection.getresponse()
+            body = reply.read()
+            connection.close()
+            if reply.status == 200:
+                return cls(**json.loads(body))
 
 
 class Soak:
@@ -166,9 +218,13 @@ def _is_a_beginning(received: bytearray, start: int) -> bool:
     return any(version.startswith(received, start) for version in VERSIONS)
 
 
-def faults(before: Figures, after: Figures, listeners: int, outcomes: Counter[str]) -> list[str]:
+def faults(before: Figures, after: Figures, held: Held, listeners: int, outcomes: Counter[str]) -> list[str]:
     """What must not be, in words; nothing where all is well."""
     found = []
+    if held.streams or held.heads or held.in_progress:
+        found.append(f"held: {held}")
+    if not any(held.raised.values()):
+        found.append("no hook of the host ever raised")
     if outcomes["silently wrong"]:
         found.append(f"{outcomes['silently wrong']} playbacks were silently wrong")
     if after.descriptors > before.descriptors:
@@ -207,14 +263,15 @@ def main() -> int:
             before = soak.run(arguments.listeners, arguments.minutes * 6, 10, pid)  # a tenth, to warm up
             print(f"warm: {before}", flush=True)
             after = soak.run(arguments.listeners, arguments.minutes * 54, 30, pid)
+            held = Held.of(port)
         finally:
             os.kill(server.pid, 15)
             wait_until(lambda: not accepts_connections(port), "gunicorn's end")
             server.kill()
             for origin in origins:
                 origin.stop()
-    print(f"after: {after}; {sum(soak.outcomes.values())} playbacks: {dict(sorted(soak.outcomes.items()))}")
-    found = faults(before, after, arguments.listeners, soak.outcomes)
+    print(f"after: {after}; {held}; {sum(soak.outcomes.values())} playbacks: {dict(sorted(soak.outcomes.items()))}")
+    found = faults(before, after, held, arguments.listeners, soak.outcomes)
     print("\n".join(found) or "no wrong byte, nothing left behind")
     return 1 if found else 0
 

@@ -163,7 +163,7 @@ class Served:
         connection = self.connect()
         status, received = 0, b""
         try:
-            connection.request("GET", path, headers={"X-Trick": trick, "Connection": "close"})
+            connection.request("GET", path, headers={"X-Trick": trick})
             reply = connection.getresponse()
             status = reply.status
             received = reply.read(stops_after)

@@ -1,4 +1,4 @@
-"""A host whose own parts fail, or drop what the library returned, as a request's ``X-Trick`` says.
+"""A host whose own parts fail, or drop what the library returned, as a request's ``X-Trick`` says: one, or ``a|b``.
 
 It plays one recording out of memory, to one listener at a time, and ``/held`` tells what is held at the moment.
 """
@@ -34,20 +34,20 @@ PUBLIC, ADMIN, OWN = "/api/v1/public/recordings/token", "/api/v1/recordings/s-1"
 NOTHING_HELD = {"streams": 0, "heads": 0, "bodies": 0, "in_progress": 0}
 
 
-def trick() -> str:
-    """What the current request wants to go wrong; empty outside of one."""
-    return request.headers.get("X-Trick", "") if request else ""
+def tricks() -> list[str]:
+    """What the current request wants to go wrong; nothing outside of one."""
+    return request.headers.get("X-Trick", "").split("|") if request else []
 
 
 def fail(*_: object, **__: object) -> Any:
-    raise RuntimeError(f"by the test: {trick()}")
+    raise RuntimeError("by the test")
 
 
 def fail_if(name: str) -> Callable[..., None]:
     """A hook that fails in requests of that trick."""
 
     def hook(*_: object, **__: object) -> None:
-        if trick() == name:
+        if name in tricks():
             fail()
 
     return hook
@@ -80,7 +80,17 @@ class Slammed:
 
 
 def after(response: Response) -> Response:
-    """What an ``after_request`` of the host does to a reply."""
+    """What an ``after_request`` of the host does to a reply, trick after trick."""
+    for name in tricks():
+        if name == "after_request returns nothing":
+            return None  # type: ignore[return-value]
+        made = changed(name, response)
+        response = made if isinstance(made, Response) else response
+    return response
+
+
+def changed(name: str, response: Response) -> Any:
+    """What one trick does to a reply; another reply, where it is returned."""
     body: Any = response.response
     hooks: dict[str, Callable[[], Any]] = {
         "after_request raises": fail,
@@ -89,7 +99,6 @@ def after(response: Response) -> Response:
         "after_request aborts": lambda: abort(403),
         "after_request reads the body": response.get_data,
         "after_request writes a bad header": lambda: response.headers.add("X-Bad", "a\r\nb"),
-        "after_request returns nothing": lambda: None,
         "after_request returns another reply": lambda: Response("another"),
         "after_request returns a page of failure": lambda: Response("another", 500),
         "after_request makes it a 304": lambda: setattr(response, "status_code", 304),
@@ -105,15 +114,12 @@ def after(response: Response) -> Response:
         "no direct passthrough": lambda: setattr(response, "direct_passthrough", False),
         "iterated": lambda: setattr(response, "response", iter(body)),
     }
-    if trick() == "after_request returns nothing":
-        return None  # type: ignore[return-value]
-    made = hooks.get(trick(), lambda: None)()
-    return made if isinstance(made, Response) else response
+    return hooks.get(name, lambda: None)()
 
 
 def own_view() -> Any:
     """A view of the host's own that answers with a recording, or would."""
-    if trick() == "the view asks twice":
+    if "the view asks twice" in tricks():
         stream_recording_key(KEY)
     reply = stream_recording_key(KEY)
     views: dict[str, Callable[[], Any]] = {
@@ -124,7 +130,7 @@ def own_view() -> Any:
         "the view returns nothing": lambda: None,
         "the view makes it conditional": lambda: reply.make_conditional(request, True, len(DATA)),
     }
-    return views.get(trick(), lambda: reply)()
+    return next((views[name] for name in tricks() if name in views), lambda: reply)()
 
 
 def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,9 +138,9 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
     def decorated(**arguments: Any) -> Any:
         reply = view(**arguments)
-        if trick() == "require_admin raises":
+        if "require_admin raises" in tricks():
             fail()
-        return ("refused", 403) if trick() == "require_admin drops the reply" else reply
+        return ("refused", 403) if "require_admin drops the reply" in tricks() else reply
 
     return decorated
 
@@ -153,17 +159,17 @@ class Outside:
         self.app = app
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        name = environ.get("HTTP_X_TRICK")
-        if name == "start_response raises":
+        names = environ.get("HTTP_X_TRICK", "").split("|")
+        if "start_response raises" in names:
             return self.app(environ, fail)
-        if name == "a middleware drops the reply":
+        if "a middleware drops the reply" in names:
             self.app(environ, lambda *_: None)
             start_response("403 Forbidden", [("Content-Length", "0")])
             return []
         body = self.app(environ, start_response)
-        if name == "a middleware raises":
+        if "a middleware raises" in names:
             raise RuntimeError("by the test")
-        return copied(body) if name == "a middleware wraps the reply" else body
+        return copied(body) if "a middleware wraps the reply" in names else body
 
 
 class Lazy:
@@ -173,12 +179,12 @@ class Lazy:
         self.app = app
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        name = environ.get("HTTP_X_TRICK", "")
-        return self.later(environ, start_response) if name.startswith("lazy") else self.app(environ, start_response)
+        is_lazy = "lazy" in environ.get("HTTP_X_TRICK", "")
+        return self.later(environ, start_response) if is_lazy else self.app(environ, start_response)
 
     def later(self, environ: Any, start_response: Any) -> Iterator[bytes]:
         body = self.app(environ, start_response)
-        if environ["HTTP_X_TRICK"] == "lazy, and it raises":
+        if "lazy, and it raises" in environ["HTTP_X_TRICK"]:
             raise RuntimeError("by the test")
         yield from body
 
@@ -232,11 +238,12 @@ TRICKS: dict[str, tuple[str, bool]] = {
     "lazy": (PUBLIC, True),
     "lazy, and it raises": (PUBLIC, False),
 }
+RAISE_WHEN_DROPPED = ("a wrapper whose end raises", "a wrapper whose close raises", "call_on_close raises")
 
 
 def make_app() -> Flask:
     """The host. The garbage collector is off where it is served: what is freed must not wait for it."""
-    app = Flask("host")
+    app = Flask("unruly")
     app.secret_key = "for these tests only"
     app.session_interface = Sessions()
     app.wsgi_app = Lazy(app.wsgi_app)  # type: ignore[method-assign]
@@ -252,7 +259,8 @@ def make_app() -> Flask:
     app.teardown_request(fail_if("a teardown_request raises"))
     app.teardown_appcontext(fail_if("a teardown_appcontext raises"))
     app.register_error_handler(
-        RuntimeError, lambda _: ("sorry", 200 if trick() == "after_request raises, and the host's page is 200" else 500)
+        RuntimeError,
+        lambda _: ("sorry", 200 if "after_request raises, and the host's page is 200" in tricks() else 500),
     )
     for sender, signal, name in (
         (app, request_finished, "request_finished raises"),
@@ -269,9 +277,12 @@ def make_app() -> Flask:
     @app.get("/held")
     def held() -> Response:
         gauge = registry.get_sample_value("cxb_recordings_streams_in_progress", {"registration": "cxb_recordings"})
-        bodies = sum(not body.closed for body in source.bodies)
+        source.bodies[:] = [body for body in source.bodies if not body.closed]
         return jsonify(
-            streams=service.streams.taken, heads=service.heads.taken, bodies=bodies, in_progress=int(gauge or 0)
+            streams=service.streams.taken,
+            heads=service.heads.taken,
+            bodies=len(source.bodies),
+            in_progress=int(gauge or 0),
         )
 
     return app
