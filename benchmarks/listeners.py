@@ -135,7 +135,7 @@ def memory(stack: ExitStack, store: stores.Store, directory: Path, count: int, s
     figures: dict[str, float] = {}
     kinds: dict[str, dict[str, Any]] = {
         "gevent": {"worker_class": "gevent"},
-        "gthread": {"threads": count // contenders.WORKERS + 10},
+        "gthread": {"threads": count + 10},
     }
 
     def start(options: dict[str, Any]) -> Server:

@@ -16,7 +16,7 @@ from flask import Flask
 from .calls.repository import CallRepository
 from .errors import InvalidRegistration
 from .links import URL_PREFIX
-from .playback.stream import BASE_CHUNK_SIZE
+from .playback.chunk_size import BASE_CHUNK_SIZE
 from .service import Options, RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
 from .web.cli import Registration, add_commands

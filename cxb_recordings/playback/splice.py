@@ -36,7 +36,7 @@ class Cursor:
     def __init__(self, start: int, stop: int | None) -> None:
         self.start = self.position = start
         self.stop = stop
-        self._tail = bytearray()
+        self._tail = b""
 
     @property
     def delivered(self) -> int:
@@ -51,12 +51,12 @@ class Cursor:
     @property
     def tail(self) -> bytes:
         """The last bytes that were handed out, at most :data:`TAIL`."""
-        return bytes(self._tail)
+        return self._tail
 
     def remember(self, chunk: bytes) -> None:
         """Copy the end of a chunk that was handed out, so that the chunk itself is free."""
-        self._tail += chunk[-TAIL:]
-        del self._tail[:-TAIL]
+        # No bytearray: one that was longer for a moment keeps the room, which doubles what a listener holds.
+        self._tail = (self._tail[len(chunk) - TAIL :] + chunk if len(chunk) < TAIL else chunk)[-TAIL:]
 
     def has_proof(self) -> bool:
         """Whether the remembered bytes tell this recording from others of its length."""

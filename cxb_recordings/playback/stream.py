@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, SourceUnavailable, StreamBroken
 from .byte_range import ByteSpan
+from .chunk_size import BASE_CHUNK_SIZE, ChunkSize
 from .pace import PacedBody
 from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
 from .source import ContentInfo, OpenedRecording, RecordingSource
 from .splice import Cursor, continue_from
 
-BASE_CHUNK_SIZE = 8192  # the first byte comes soon; measured, only bigger chunks carry a fast transfer cheaply
 PROGRESS = 65536  # bytes after which attempts and time start anew
 FIRST_PAUSE = 0.25  # seconds before the second pass along the sources; doubles with each: 8 attempts wait 32 s
 
@@ -124,7 +124,7 @@ class RecordingStream:
         self._length = opened.info.length
         self._cursor = Cursor(span.start, span.stop) if span else Cursor(0, self._length)
         self._body = PacedBody(opened.body, limits.read_timeout, clock)
-        self._size = BASE_CHUNK_SIZE
+        self._chunk_size = ChunkSize(limits.max_chunk_size)
         self._first = b""
         self._suspended = 0.0  # seconds in which the client did not read
         self._mending: _Mending | None = None
@@ -155,7 +155,7 @@ class RecordingStream:
         skipped = self._body.read_first(min(gap, FIRST_BYTES))
         self._body.skip(gap - len(skipped))
         first = self._body.read(size) if size else b""
-        self._grow(len(first))
+        self._chunk_size.received(len(first))
         self._first = first + self._body.read_first(size - len(first)) if first else b""
         if remaining is not None and len(self._first) < size:
             raise SourceUnavailable(f"ended {remaining - len(self._first)} bytes early", is_transient=True)
@@ -188,7 +188,9 @@ class RecordingStream:
                 self._cursor.position += len(chunk)
                 before = self._clock()
                 yield chunk
-                self._suspended += self._clock() - before
+                seconds = self._clock() - before
+                self._suspended += seconds
+                self._chunk_size.handed_out(len(chunk), seconds)
                 self._cursor.remember(chunk)
                 del chunk  # not held while the next one is waited for
                 chunk = self._mended_chunk()
@@ -228,18 +230,12 @@ class RecordingStream:
         if remaining == 0:
             return b""
         # Never more than promised: what follows would be taken for the next response.
-        size = self._size if remaining is None else min(self._size, remaining)
+        size = self._chunk_size.size if remaining is None else min(self._chunk_size.size, remaining)
         chunk = self._body.read(size)
         if not chunk and remaining is not None:
             raise SourceUnavailable(f"ended {remaining} bytes early", is_transient=True)
-        self._grow(len(chunk))
+        self._chunk_size.received(len(chunk))
         return chunk
-
-    def _grow(self, received: int) -> None:
-        # Most of what was asked for is there: bigger chunks carry it cheaper. Not all of it, since a first read comes
-        # from a buffer that a reply's head has begun to fill.
-        if 2 * received > self._size:
-            self._size = self._limits.max_chunk_size
 
     def _now(self) -> float:
         return self._clock() - self._suspended
@@ -308,7 +304,7 @@ class RecordingStream:
         self._opened, self._body = continue_from(source, self._key, self._cursor, length, known, etags, pace)
         self._body.deadline = None
         self._known.setdefault(source.name, self._opened.info)
-        self._size = BASE_CHUNK_SIZE
+        self._chunk_size.start_again()
         self._resumes += 1
         self._report(StreamResumed(source.name, self._cursor.position))
 

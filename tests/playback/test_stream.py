@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cxb_recordings.errors import StreamBroken
 from cxb_recordings.playback.byte_range import ByteSpan
+from cxb_recordings.playback.chunk_size import BASE_CHUNK_SIZE
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording
-from cxb_recordings.playback.stream import BASE_CHUNK_SIZE, RecordingStream, StreamEnd, StreamEvent, StreamLimits
+from cxb_recordings.playback.stream import RecordingStream, StreamEnd, StreamEvent, StreamLimits
 from cxb_recordings.testing import InMemoryBody, InMemorySource
 from tests.fakes import FakeTime
 
@@ -128,3 +129,25 @@ def test_a_client_that_leaves_is_neither_complete_nor_an_error() -> None:
     recording.close()
     assert body.closed
     assert ends == [StreamEnd("fake", BASE_CHUNK_SIZE, complete=False, resumes=0, error=None)]
+
+
+def test_a_listener_who_holds_a_chunk_for_long_gets_small_ones() -> None:
+    time = FakeTime()
+    asked: list[int] = []
+
+    class Watched(InMemoryBody):
+        def read(self, size: int) -> bytes:
+            asked.append(size)
+            return super().read(size)
+
+    opened = OpenedRecording(ContentInfo(len(DATA)), None, Watched(DATA), InMemorySource(name="fake"))
+    recording = RecordingStream(
+        opened, None, "a", [], list, LIMITS, report=lambda _: None, clock=time.clock, sleep=time.sleep
+    )
+    recording.start(deadline=20)
+    received = b""
+    for chunk in recording:
+        received += chunk
+        time.sleep(5)
+    assert received == DATA
+    assert set(asked[2:-1]) == {BASE_CHUNK_SIZE}
