@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import random
+import signal
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -62,6 +64,7 @@ def main() -> None:
     # The files lie below the system's directory for temporary files; what gunicorn imports is found from here.
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     raise_limits()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the servers are stopped
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         directory.chmod(0o755)  # nginx's workers may be another user
