@@ -18,7 +18,8 @@ from .source import ContentInfo, OpenedRecording, RecordingSource
 TAIL = 65536  # bytes handed out last that are compared with another source's
 HEADER = 4096  # bytes at a recording's start that prove nothing: headers of one format are alike
 ENOUGH = 4096  # bytes that must be left to compare without the header and without silence
-_SILENCE = re.compile(rb"(.)\1{64,}", re.DOTALL)  # one byte over and over, as every recording may have it
+# Digital silence, as every recording may have it: more than 64 bytes of one sample, which is 1 to 4 bytes long.
+_SILENCE = re.compile(rb"(.)\1{64,}|(..)\2{32,}|(...)\3{21,}|(....)\4{16,}", re.DOTALL)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 

@@ -140,6 +140,14 @@ def test_silence_and_the_header_prove_nothing(data: bytes, start: int, is_proof:
     assert cursor.has_proof() == is_proof
 
 
+@pytest.mark.parametrize("sample", [b"\xff", b"\x00\x80", b"\x01\x00\x00", b"\x01\x00\xff\xff"])
+def test_silence_of_any_sample_proves_nothing(sample: bytes) -> None:
+    cursor = Cursor(100_000, LENGTH)
+    cursor.position += 60_000
+    cursor.remember(sample * (60_000 // len(sample)))
+    assert not cursor.has_proof()
+
+
 def test_two_recordings_that_are_silent_at_the_break_are_never_joined() -> None:
     one, two = source(100_000, *[0] * 20, etag=None, data=silent((0, 9000))), source(name="two", etag=None)
     two.recordings["a"] = silent((200_000, LENGTH))
