@@ -52,6 +52,13 @@ class RecordingsGroup(click.Group):
         for command in (doctor, trace, link, rotate, revoke, backfill):
             self.add_command(command)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. A mistake in its arguments is told as a terminal may show it: click shows some as they are."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as exc:
+            raise click.UsageError(_printable(exc.format_message()), exc.ctx) from exc
+
 
 def add_commands(app: Flask, name: str, registration: Registration) -> None:
     """Add a registration to the app's ``flask recordings``; a command of the host's own under that name stays."""

@@ -67,6 +67,16 @@ def test_a_backfill_that_is_interrupted_prints_no_session_id_raw(hostile: str) -
     assert "Ended after 1 calls; go on with --after " in result.output
 
 
+@pytest.mark.parametrize("command", [("doctor",), ("rotate", "s-1"), (), ("doctor", "--name"), ("backfill", "--batch")])
+def test_a_mistake_in_a_command_is_told_without_what_controls_a_terminal(
+    command: tuple[str, ...], hostile: str
+) -> None:
+    result = run(make_app(InMemoryCallRepository()), *command, hostile)
+
+    assert result.exit_code == 2
+    assert_harmless(result)
+
+
 def test_what_it_prints_is_the_session_id_to_a_shell(hostile: str) -> None:
     calls = Interrupted([{"session_id": hostile}, {"session_id": "\U0010fffe"}], text="away")
     bash = shutil.which("bash")
