@@ -24,6 +24,13 @@ _AWS = re.compile(
     r"(?:[.-](?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9]+))?\.(?P<suffix>amazonaws\.(?:com|com\.cn|eu))",
     re.ASCII,
 )
+# The same by AWS PrivateLink (https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html):
+# only behind `bucket.` a bucket may stand in front.
+_PRIVATE = re.compile(
+    r"(?:(?:(?P<bucket>.+)\.)?(?P<door>bucket)\.|(?:.+\.)?)"
+    r"(?P<origin>vpce-[a-z0-9-]+\.s3\.(?P<region>[a-z0-9-]+)\.vpce\.amazonaws\.com(?:\.cn)?)",
+    re.ASCII,
+)
 # What botocore takes for an endpoint: no underscore, and no label that begins or ends with a hyphen.
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _STORAGE_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]", re.ASCII)
@@ -69,6 +76,9 @@ class StorageHost:
             service = match["service"] + (match["dualstack"] or "")
             origin = ".".join(part for part in (service, match["region"], match["suffix"]) if part)
             return cls(origin, match["bucket"], match["region"], is_known=True)
+        if match := _PRIVATE.fullmatch(host):
+            origin = f"bucket.{match['origin']}" if match["door"] else host
+            return cls(origin, match["bucket"], match["region"], is_known=True, has_buckets=bool(match["door"]))
         own = urlsplit(endpoint or "").hostname
         if own and host.endswith(f".{own}"):
             return cls(own, host.removesuffix(f".{own}"))

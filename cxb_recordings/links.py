@@ -22,6 +22,8 @@ LONGEST_CRM_URL = 120  # characters: the shortest URL column among the CRMs that
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 URL_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
+# What browsers take as it is, and do not decode (`s3%2eamazonaws.com`), fold or end early (a backslash is a slash).
+_PLAIN_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # urlsplit drops some of them
 
 
@@ -104,8 +106,7 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
         host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         host = ""
-    # Browsers take some characters beyond ASCII for the dots of a host name.
-    if not host or not host.isascii() or _NOT_IN_URL.search(url) or parts.scheme not in DEFAULT_PORTS:
+    if not _PLAIN_HOST.fullmatch(host) or _NOT_IN_URL.search(url) or parts.scheme not in DEFAULT_PORTS:
         return "it is not an http or https URL"
     if re.search(r"(?:^|&)X-Amz-", parts.query, re.IGNORECASE):
         return "it is a signed storage URL (X-Amz-…): it expires, and a CRM that clips the query gets AccessDenied"

@@ -166,6 +166,23 @@ def test_a_host_that_leads_to_s3_by_another_way_than_a_bucket_names_none(host: s
     assert endpoint_url(host) == f"https://{host}"
 
 
+@pytest.mark.parametrize("bucket", [None, "recordings", "my.dotted.bucket", "bucket", "vpce-1.s3"])
+@pytest.mark.parametrize("suffix", ["eu-west-1.vpce.amazonaws.com", "cn-north-1.vpce.amazonaws.com.cn"])
+@pytest.mark.parametrize("name", ["vpce-0a1b2c-3d4e5f", "vpce-0a1b2c-3d4e5f-eu-west-1a"])
+def test_an_endpoint_in_a_private_network_of_aws_tells_its_region(name: str, suffix: str, bucket: str | None) -> None:
+    region = suffix.partition(".")[0]
+    host = f"{name}.s3.{suffix}"
+    front = f"{bucket}." if bucket else ""
+
+    expected = StorageHost(f"bucket.{host}", bucket, region, is_known=True)
+    assert StorageHost.parse(f"{front}bucket.{host}") == expected
+    assert endpoint_url(f"{front}bucket.{host}") == f"https://bucket.{host}"
+    assert region_from_endpoint(f"{front}bucket.{host}") == region
+    for other in (host, f"accesspoint.{host}", f"ap-1.accesspoint.{host}", f"control.{host}"):
+        assert StorageHost.parse(other) == StorageHost(other, None, region, is_known=True, has_buckets=False)
+        assert endpoint_url(other) == f"https://{other}"
+
+
 @pytest.mark.parametrize("host", ["minio.internal", "MinIO.Internal", "minio.internal."])
 @pytest.mark.parametrize("endpoint", ["http://minio.internal:9000", "https://minio.internal"])
 def test_what_stands_in_front_of_the_configured_endpoint_is_a_bucket(host: str, endpoint: str) -> None:
