@@ -22,10 +22,12 @@ _SYNONYMS = {
     "secret_key": ("secretaccesskey", "awssecretaccesskey", "s3secretkey"),
     "bucket": ("bucketname", "s3bucket"),
     "region": ("regionname", "awsregion", "awsdefaultregion", "s3region"),
-    "secure": ("usessl", "ssl", "usetls", "tls", "usehttps", "https"),
-    "session_token": ("awssessiontoken", "securitytoken", "stssessiontoken"),
-    "url": ("baseurl", "uri", "host", "address", "endpoint"),
-    "secret": ("cxbcoresecret", "xcxbcoresecret"),
+    "secure": ("usessl", "ssl", "usetls", "tls", "usehttps", "https", "issecure", "insecure"),
+    "session_token": ("awssessiontoken", "securitytoken", "xamzsecuritytoken", "stssessiontoken", "ststoken"),
+    "url": ("baseurl", "uri", "host", "hostname", "address", "endpoint"),
+    "secret": ("cxbcoresecret", "xcxbcoresecret", "cxbcoresecretkey", "secretkey"),
+    "cxbcore_fleet": ("cxbcorefleets", "cxbcorefleethosts", "cxbcorehosts"),
+    "cxbcore_secret": ("cxbcoresecrets", "cxbcoresecretkey", "xcxbcoresecret"),
 }
 _NAME = re.compile(r"[A-Za-z0-9 ._-]{1,64}", re.ASCII)  # nothing else is ever shown
 _CLOSE = 0.8  # a transposed pair of letters in six

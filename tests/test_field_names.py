@@ -40,7 +40,19 @@ MEANT = {
     "secret_key": ["secretKey", "secret-key", "secert_key", "secret_access_key", "aws_secret_access_key"],
     "bucket": ["Bucket", "BUCKET", "bukcet", "buket", "bucket_name", "bucketName"],
     "region": ["Region", "regoin", "region_name", "aws_region", "AWS_DEFAULT_REGION"],
-    "secure": ["Secure", "secrue", "use_ssl", "useSSL", "ssl", "tls", "use_tls", "use_https", "https"],
+    "secure": [
+        "Secure",
+        "secrue",
+        "use_ssl",
+        "useSSL",
+        "ssl",
+        "tls",
+        "use_tls",
+        "use_https",
+        "https",
+        "isSecure",
+        "insecure",
+    ],
     "session_token": [
         "sessionToken",
         "session-token",
@@ -48,16 +60,35 @@ MEANT = {
         "aws_session_token",
         "sesion_token",
         "security_token",
+        "X-Amz-Security-Token",
+        "sts_token",
     ],
 }
 MEANT_SECTIONS = {
     "minio": ["MINIO", "Minio", "MinIO", "mino", "mini_o", "mniio"],
-    "cxbcore_fleet": ["cxb_core_fleet", "cxbcore-fleet", "cxbCoreFleet", "CXBCORE_FLEET", "cxbcore_flet", "cxb_fleet"],
-    "cxbcore_secret": ["cxb_core_secret", "cxbcoreSecret", "CXBCORE_SECRET", "cxbcore_secert", "cxbcore.secret"],
+    "cxbcore_fleet": [
+        "cxb_core_fleet",
+        "cxbcore-fleet",
+        "cxbCoreFleet",
+        "CXBCORE_FLEET",
+        "cxbcore_flet",
+        "cxb_fleet",
+        "cxbcore_fleets",
+        "cxbcore_hosts",
+    ],
+    "cxbcore_secret": [
+        "cxb_core_secret",
+        "cxbcoreSecret",
+        "CXBCORE_SECRET",
+        "cxbcore_secert",
+        "cxbcore.secret",
+        "cxbcore_secrets",
+        "X-CXBCore-Secret",
+    ],
 }
 MEANT_OF_HOST = {
-    "url": ["URL", "Url", "base_url", "baseUrl", "uri", "host", "address"],
-    "secret": ["Secret", "SECRET", "secert", "cxbcore_secret", "X-CXBCore-Secret"],
+    "url": ["URL", "Url", "base_url", "baseUrl", "uri", "host", "hostname", "address"],
+    "secret": ["Secret", "SECRET", "secert", "cxbcore_secret", "X-CXBCore-Secret", "secret_key"],
 }
 OTHERS = [
     *["public_endpoint", "console_url", "bucket_prefix", "backup_bucket", "buckets", "access_keys", "old_access_key"],
