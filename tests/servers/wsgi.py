@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,14 @@ class WsgiServer(Daemon):
         command = ["/usr/bin/env", *variables, sys.executable, "-m", *arguments]
         self.url = f"http://127.0.0.1:{port}"
         super().__init__(name, command, directory / "server.log", ready=lambda: accepts_connections(port))
+
+    def kill(self) -> None:
+        """End it, and its workers: granian's outlive it."""
+        workers = []
+        if self._process is not None and self._process.poll() is None:
+            for children in Path(f"/proc/{self.pid}/task").glob("*/children"):  # nothing but on Linux
+                workers += [int(pid) for pid in children.read_text().split()]
+        super().kill()
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
