@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ def register(
     call_repo: CallRepository,
     *,
     require_admin: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
-    admin_claim: str = "role",
-    admin_values: Iterable[str] = ("admin",),
+    admin_claim: str | Sequence[str] = "role",
+    admin_values: Iterable[str | bool] = ("admin",),
     name: str = "cxb_recordings",
     admin_url_prefix: str = "/api/v1/recordings",
     public_url_prefix: str = "/api/v1/public/recordings",
@@ -60,8 +60,9 @@ def register(
         call_repo: finds calls by session id and by access token.
         require_admin: view decorator for the admin route; by default a flask-jwt-extended access token is needed
             whose `admin_claim` is one of `admin_values`.
-        admin_claim: the claim that the default decorator looks at.
-        admin_values: what that claim may be.
+        admin_claim: the claim that the default decorator looks at; several names lead into a nested claim, such as
+            ``("realm_access", "roles")``. A string named ``scope`` or ``scp`` counts word by word (RFC 9068, 2.2.3).
+        admin_values: what that claim may be; ``True`` is only the JSON ``true``.
         name: prefix of the blueprints' names, and key in ``app.extensions``.
         admin_url_prefix: path in front of ``/{session_id}``.
         public_url_prefix: path in front of ``/{token}``.
@@ -89,7 +90,7 @@ def register(
     Raises:
         InvalidRegistration: an argument can't work; every mistake is named with its remedy.
     """
-    admin_values = _texts(admin_values)
+    admin_values = _claim_values(admin_values)
     mistakes = [
         *_mistaken_parts(app, settings_provider, call_repo),
         *_mistaken_callables(require_admin=require_admin, identity=identity),
@@ -138,12 +139,12 @@ def register(
     return service
 
 
-def _texts(values: object) -> tuple[str, ...]:
-    """The strings of an iterable; empty for what is none: a lone string would be searched for its letters."""
+def _claim_values(values: object) -> tuple[str | bool, ...]:
+    """The items of an iterable of strings and booleans, else none: a lone string would be searched for its letters."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         return ()
     items = tuple(values)
-    return items if all(isinstance(item, str) and item for item in items) else ()
+    return items if all(isinstance(item, bool) or (isinstance(item, str) and item) for item in items) else ()
 
 
 def _mistaken_parts(app: object, settings_provider: object, call_repo: object) -> Iterable[str]:
@@ -163,11 +164,12 @@ def _mistaken_callables(**arguments: object) -> Iterable[str]:
             yield f"{argument}: a callable is needed, not {type(value).__name__}"
 
 
-def _mistaken_admin(app: object, require_admin: object, claim: object, values: tuple[str, ...]) -> Iterable[str]:
-    if not isinstance(claim, str) or not claim:
-        yield "admin_claim: the name of a claim is needed"
+def _mistaken_admin(app: object, require_admin: object, claim: object, values: tuple[str | bool, ...]) -> Iterable[str]:
+    names = list(claim) if isinstance(claim, Sequence) and not isinstance(claim, str) else [claim]
+    if not names or not all(isinstance(item, str) and item for item in names):
+        yield 'admin_claim: the name of a claim is needed, or a tuple of names such as ("realm_access", "roles")'
     if not values:
-        yield 'admin_values: a tuple of strings is needed, such as ("admin",); not a lone string, not an empty one'
+        yield 'admin_values: a tuple of strings or booleans is needed, such as ("admin",); not empty, no lone string'
     if require_admin is None and isinstance(app, Flask) and "flask-jwt-extended" not in app.extensions:
         yield "require_admin: call JWTManager(app) before register() (flask-jwt-extended), or pass your own decorator"
 

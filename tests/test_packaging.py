@@ -101,7 +101,7 @@ class Calls:
 
 def test_it(recordings_in_memory: HoldInMemory) -> None:
     app = Flask("host")
-    service = cxb_recordings.register(app, dict, Calls(), require_admin=operators_only)
+    service = cxb_recordings.register(app, dict, Calls(), admin_claim=("realm_access", "roles"), admin_values=(True,))
     url: str = service.generate_signed_url("a.wav", expires_in=60)
     held = recordings_in_memory(app, InMemorySource({"a.wav": b"RIFF"}, "storage"))
     ends: list[int] = [event.delivered for event in held.heard(signals.RecordingServed)]

@@ -121,7 +121,13 @@ def test_three_arguments_are_enough() -> None:
         ({"identity": "anna"}, "identity", "a callable"),
         ({"admin_claim": ""}, "admin_claim", "the name of a claim"),
         ({"admin_claim": 3}, "admin_claim", "the name of a claim"),
+        *(
+            ({"admin_claim": it}, "admin_claim", '("realm_access", "roles")')
+            for it in ((), ("a", ""), ("a", 3), {"a"}, b"a")
+        ),
         ({"admin_values": "admin"}, "admin_values", '("admin",)'),
+        ({"admin_values": True}, "admin_values", '("admin",)'),
+        ({"admin_values": [1]}, "admin_values", '("admin",)'),
         ({"admin_values": ()}, "admin_values", '("admin",)'),
         ({"admin_values": ["admin", 3]}, "admin_values", '("admin",)'),
         ({"admin_values": None}, "admin_values", '("admin",)'),
@@ -186,6 +192,8 @@ def test_all_mistakes_are_told_together() -> None:
     [
         {"max_chunk_size": 8192},
         {"admin_values": ["admin"]},
+        {"admin_values": [True, "yes"]},
+        {"admin_claim": ["realm_access", "roles"]},
         {"admin_values": {"admin", "root"}},
         {"resume_attempts": 0, "max_streams": 1, "outage_status": 503},
         {"ca_bundle": Path(certifi.where())},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -18,6 +18,8 @@ from werkzeug.exceptions import HTTPException
 from .responses import problem, unavailable
 
 View = Callable[..., Any]
+
+_OF_WORDS = ("scope", "scp")  # claims that are one string of words with spaces between them: RFC 9068 section 2.2.3
 
 _logger = logging.getLogger(__name__)
 
@@ -47,18 +49,20 @@ _REASONS: dict[type, str] = {
 }
 
 
-def jwt_admin_required(claim: str, values: tuple[str, ...]) -> Callable[[View], View]:
+def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...]) -> Callable[[View], View]:
     """Make the decorator that lets valid access tokens with an admin claim through.
 
     Args:
-        claim: the claim's name.
-        values: what it may be; a claim that is a list must contain one of them.
+        claim: the claim's name; several names lead into a nested claim.
+        values: what it may be; a claim that is a list must contain one of them, and so must the words of a string
+            named ``scope`` or ``scp`` (RFC 9068 section 2.2.3).
 
     Returns:
         A view decorator. 401 for everything that is not a valid access token (flask-jwt-extended's own handlers would
         say 422 to some), 403 for a valid one without the claim; one log record each says why. 503 where a key or
         another part of the check could not be had.
     """
+    path = (claim,) if isinstance(claim, str) else tuple(claim)
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -77,8 +81,9 @@ def jwt_admin_required(claim: str, values: tuple[str, ...]) -> Callable[[View], 
                 raise
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured
                 return unavailable("JWT check", public=False)
-            if not _has(get_jwt().get(claim), values):
-                is_there = "has no value that is allowed" if claim in get_jwt() else "is missing"
+            items = _items(get_jwt(), path)
+            if not items or not _has(items, values):
+                is_there = "is missing" if items is None else "has no value that is allowed"
                 _log(403, f"the claim {claim!r} {is_there}")
                 return problem(403, "This needs an administrator's token.", public=False)
             return view(*args, **kwargs)
@@ -113,10 +118,20 @@ def _log(status: int, reason: str) -> None:
     _logger.info("admin route: %d, %s", status, reason, extra={"status": status, "reason": reason})
 
 
-def _has(value: object, values: tuple[str, ...]) -> bool:
-    """Strict: a string is never searched for a part of it."""
-    given = value if isinstance(value, list) else [value]
-    return any(isinstance(item, str) and item in values for item in given)
+def _items(claims: object, path: tuple[str, ...]) -> list[Any] | None:
+    """What the claim at `path` holds; None where there is none."""
+    for name in path:
+        if not isinstance(claims, dict) or name not in claims:
+            return None
+        claims = claims[name]
+    if isinstance(claims, str) and path[-1] in _OF_WORDS:
+        return claims.split(" ")
+    return claims if isinstance(claims, list) else [claims]
+
+
+def _has(items: list[Any], values: tuple[str | bool, ...]) -> bool:
+    """Strict: a string is never searched for a part of it, and 1 is not True though Python has them equal."""
+    return any(isinstance(item, (str, bool)) and item in values for item in items)
 
 
 def _unauthorized() -> Response:

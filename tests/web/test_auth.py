@@ -191,7 +191,7 @@ def test_claim_and_values_are_the_hosts_choice() -> None:
 
     assert status(scope="ops") == 404
     assert status(scope=["support"]) == 404
-    assert status(scope="ops support") == 403
+    assert status(scope="read ops") == 404
     assert status(scope="admin") == 403
     assert status(role="ops") == 403
 
