@@ -6,12 +6,13 @@ Nothing here needs pytest; the fixture lives in ``pytest_plugin``. Calls in memo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeVar
+from urllib.parse import quote
 
 from flask import Flask
 
@@ -60,7 +61,8 @@ class InMemorySource:
 
     Attributes:
         recordings: what it has, by storage key; may be changed at any time.
-        name: what logs and signals call it; no other source of the app has it.
+        name: what logs and signals call it; no other source of the app has it. With `offload`, nginx would fetch from
+            the one that is named ``storage``.
         media_type: the Content-Type of all of them; None leaves it to the ending of the key.
         is_down: whether it can't be reached: transfers in progress break, and none begins.
         breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break. Where
@@ -80,6 +82,14 @@ class InMemorySource:
     def etag_of(self, data: bytes) -> str | None:
         """The strong tag of a recording."""
         return sha256(data).hexdigest()[:32]
+
+    @property
+    def signed_url(self) -> Callable[[str, int], str] | None:
+        """See :class:`cxb_recordings.playback.source.SignsUrls`; a source named ``storage`` stands for object storage."""
+        return self._sign if self.name == "storage" else None
+
+    def _sign(self, key: str, seconds: int) -> str:
+        return f"https://{self.name}.invalid/{quote(key)}?X-Amz-Expires={seconds}"
 
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""

@@ -83,7 +83,7 @@ def test_no_more_streams_than_max_streams_are_in_progress(fleet_host: FleetHostF
 
 def test_what_nginx_carries_takes_no_stream_and_what_it_can_not_carry_does() -> None:
     recordings = RecordingService(dict, Options(offload="/_protected/", max_streams=1))
-    sources = [SigningSource({"a.wav": DATA}, name="one that signs"), InMemorySource({"b.wav": DATA})]
+    sources = [InMemorySource({"a.wav": DATA}, name="storage"), InMemorySource({"b.wav": DATA})]
     with recordings.asking(lambda _: sources, lambda _: None):
         fetched = recordings.open("b.wav", PlaybackRequest(), may_hand_over=True).stream
         assert fetched is not None, "only a fleet host has it"
@@ -95,13 +95,6 @@ def test_what_nginx_carries_takes_no_stream_and_what_it_can_not_carry_does() -> 
                 recordings.open(key, PlaybackRequest(), may_hand_over=may_hand_over)
         fetched.close()
         assert (recordings.streams.taken, recordings.heads.taken) == (0, 0)
-
-
-class SigningSource(InMemorySource):
-    """A source of another kind than storage that nginx can fetch from, too."""
-
-    def signed_url(self, key: str, seconds: int) -> str:
-        return f"https://elsewhere.example/{key}?{seconds}"
 
 
 class SlowSource(InMemorySource):
