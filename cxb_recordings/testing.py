@@ -85,7 +85,7 @@ class InMemorySource:
 
     @property
     def signed_url(self) -> Callable[[str, int], str] | None:
-        """See :class:`cxb_recordings.playback.source.SignsUrls`; a source named ``storage`` stands for object storage."""
+        """See :class:`cxb_recordings.playback.source.SignsUrls`; the source named ``storage`` has it."""
         return self._sign if self.name == "storage" else None
 
     def _sign(self, key: str, seconds: int) -> str:
