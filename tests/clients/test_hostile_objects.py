@@ -1,15 +1,21 @@
-"""What a store may hold besides audio: Chromium runs none of it in the host's origin, however it is embedded."""
+"""What a store may hold besides audio: no browser runs any of it in the host's origin, opened or embedded."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.servers import wait_until
 from tests.servers.moto_s3 import Bucket
 from tests.servers.wsgi import WsgiServer
 
+from .browsers import opened
 from .site import PUBLIC
 
 _SCRIPT = "try { localStorage.ran = 'yes' } catch (e) {} try { parent.localStorage.ran = 'yes' } catch (e) {}"
@@ -20,7 +26,40 @@ _OBJECTS = {
     "script.js": (_SCRIPT, "text/javascript"),
     "sniffed": (f"<!doctype html><html><script>{_SCRIPT}</script>", ""),
     "audio.wav": (f"<!doctype html><script>{_SCRIPT}</script>", "audio/wav"),
+    "video.html": (f"<!doctype html><script>{_SCRIPT}</script>", "video/mp4"),
+    "picture.wav": (f'<svg xmlns="http://www.w3.org/2000/svg"><script>{_SCRIPT}</script></svg>', "audio/wav"),
+    "markup": (f'<html xmlns="http://www.w3.org/1999/xhtml"><script>{_SCRIPT}</script></html>', "audio/x+xml"),
+    "moving": (f'<svg xmlns="http://www.w3.org/2000/svg"><script>{_SCRIPT}</script></svg>', "video/svg+xml"),
+    "riff.wav": (f"RIFF/*WAVEfmt */=1;{_SCRIPT}//<script>{_SCRIPT}</script>", "audio/wav"),
+    "tagged.mp3": (f'ID3<html><body><script>{_SCRIPT}</script><img src=x onerror="{_SCRIPT}">', "audio/mpeg"),
 }
+# Embeds and opens every object, then what does run, and tells after each whether a script ran.
+_ALL_PAGE = """<!doctype html><body><script>
+const report = text => fetch("/report", {method: "POST", body: text});
+const loaded = element => new Promise(resolve => {
+    element.onload = element.onerror = resolve;
+    setTimeout(resolve, 3000);
+    document.body.append(element);
+});
+function embed(link) {
+    const tab = window.open(link);
+    const elements = ["iframe", "embed", "script", "audio", "video"].map(name => {
+        const element = document.createElement(name);
+        element.src = link;
+        return loaded(element);
+    });
+    const object = document.createElement("object");
+    object.data = link;
+    const inTab = new Promise(resolve => setTimeout(resolve, 1500));
+    return Promise.all([...elements, loaded(object), inTab]).then(() => tab.close());
+}
+(async () => {
+    await Promise.all(LINKS.map(embed));
+    await report("stored: " + localStorage.ran);
+    await embed("/unguarded");
+    await report("unguarded: " + localStorage.ran);
+})();
+</script>"""
 _APP = """
 from flask import Flask, Response, request
 from flask_jwt_extended import JWTManager
@@ -37,7 +76,19 @@ register(app, lambda: {{"minio": {minio!r}}}, InMemoryCallRepository(calls))
 def embedding():
     src = request.args["src"]
     return f'<!doctype html><iframe src="{{src}}"></iframe><object data="{{src}}"></object><embed src="{{src}}">' \\
-        f'<script src="{{src}}"></script><audio src="{{src}}"></audio>'
+        f'<script src="{{src}}"></script><audio src="{{src}}"></audio><video src="{{src}}"></video>'
+
+
+@app.get("/all")
+def all_of_them():
+    return {all_page!r}
+
+
+@app.post("/report")
+def report():
+    with open({log!r}, "a") as file:
+        file.write(request.get_data(as_text=True) + "\\n")
+    return ""
 
 
 @app.get("/unguarded")
@@ -46,29 +97,59 @@ def unguarded():
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """An application with the objects; what its pages report is in a file."""
+
+    url: str
+    reports: Path
+
+
 @pytest.fixture
 def host(
     request: pytest.FixtureRequest, moto_bucket: Bucket, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+) -> Iterator[Host]:
     for key, (body, media_type) in _OBJECTS.items():
         moto_bucket.put(key, body.encode(), media_type)
-    source = _APP.format(keys=list(_OBJECTS), minio=moto_bucket.settings(), page=_OBJECTS["page.html"][0])
-    server = WsgiServer(request, "gunicorn gthread", source, tmp_path_factory.mktemp("host"))
+    directory = tmp_path_factory.mktemp("host")
+    source = _APP.format(
+        keys=list(_OBJECTS),
+        minio=moto_bucket.settings(),
+        page=_OBJECTS["page.html"][0],
+        all_page=_ALL_PAGE.replace("LINKS", json.dumps([f"{PUBLIC}/{key}" for key in _OBJECTS])),
+        log=str(directory / "reports"),
+    )
+    server = WsgiServer(request, "gunicorn gthread", source, directory)
     server.start()
-    yield server.url
+    yield Host(server.url, directory / "reports")
     server.kill()
 
 
-def ran(browser: Any, host: str, src: str) -> bool:
-    """Whether a script of `src` ran in the host's origin, embedded in every way that a page has."""
+def ran(browser: Any, host: Host, src: str) -> bool:
+    """Whether a script of `src` ran in the host's origin, embedded in every way that a page has, or in a tab."""
     context = browser.new_context()
+    tab = context.new_page()
+    with suppress(Exception):  # of what it saves, the tab opens nothing
+        tab.goto(host.url + src, wait_until="load")
     page = context.new_page()
-    page.goto(f"{host}/embedding?src={src}", wait_until="load")
+    page.goto(f"{host.url}/embedding?src={src}", wait_until="load")
     found = page.evaluate("localStorage.ran === 'yes'")
     context.close()
     return bool(found)
 
 
-def test_no_stored_object_runs_a_script_in_the_hosts_origin(browser: Any, host: str) -> None:
+def test_no_stored_object_runs_a_script_in_the_hosts_origin(browser: Any, host: Host) -> None:
     assert ran(browser, host, "/unguarded"), "the test sees a script that runs"
     assert [key for key in _OBJECTS if ran(browser, host, f"{PUBLIC}/{key}")] == []
+
+
+@pytest.mark.parametrize("name", ["webkit", "firefox"])
+def test_no_stored_object_runs_a_script_in_other_browsers_either(
+    request: pytest.FixtureRequest, host: Host, name: str, tmp_path: Path
+) -> None:
+    def reported() -> list[str]:
+        return host.reports.read_text().splitlines() if host.reports.exists() else []
+
+    with opened(request, name, tmp_path / name, f"{host.url}/all"):
+        wait_until(lambda: len(reported()) == 2, f"{name}'s reports", 100)
+    assert reported() == ["stored: undefined", "unguarded: yes"]
