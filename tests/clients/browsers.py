@@ -56,10 +56,10 @@ def opened(request: pytest.FixtureRequest, browser: str, directory: Path, url: s
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)  # its helpers and its display are of the same group
-        try:
+        # Its helpers and its display are of the same group. The display goes by SIGTERM: it then removes its lock.
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
+        with suppress(ProcessLookupError):  # none of them is left
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)

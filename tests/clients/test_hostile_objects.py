@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,10 +33,11 @@ _OBJECTS = {
 }
 # Embeds and opens every object, then what does run, and tells after each whether a script ran.
 _ALL_PAGE = """<!doctype html><body><script>
+const PATIENCE = 6000;  // milliseconds; no browser tells of each of these that it was loaded
 const report = text => fetch("/report", {method: "POST", body: text});
 const loaded = element => new Promise(resolve => {
     element.onload = element.onerror = resolve;
-    setTimeout(resolve, 3000);
+    setTimeout(resolve, PATIENCE);
     document.body.append(element);
 });
 function embed(link) {
@@ -50,7 +49,7 @@ function embed(link) {
     });
     const object = document.createElement("object");
     object.data = link;
-    const inTab = new Promise(resolve => setTimeout(resolve, 1500));
+    const inTab = new Promise(resolve => setTimeout(resolve, PATIENCE));
     return Promise.all([...elements, loaded(object), inTab]).then(() => tab.close());
 }
 (async () => {
@@ -70,13 +69,6 @@ app.config["JWT_SECRET_KEY"] = "for these tests only, thirty-two bytes and more"
 JWTManager(app)
 calls = [{{"session_id": key, "recording_key": key, "recording_access_token": key}} for key in {keys!r}]
 register(app, lambda: {{"minio": {minio!r}}}, InMemoryCallRepository(calls))
-
-
-@app.get("/embedding")
-def embedding():
-    src = request.args["src"]
-    return f'<!doctype html><iframe src="{{src}}"></iframe><object data="{{src}}"></object><embed src="{{src}}">' \\
-        f'<script src="{{src}}"></script><audio src="{{src}}"></audio><video src="{{src}}"></video>'
 
 
 @app.get("/all")
@@ -125,26 +117,8 @@ def host(
     server.kill()
 
 
-def ran(browser: Any, host: Host, src: str) -> bool:
-    """Whether a script of `src` ran in the host's origin, embedded in every way that a page has, or in a tab."""
-    context = browser.new_context()
-    tab = context.new_page()
-    with suppress(Exception):  # of what it saves, the tab opens nothing
-        tab.goto(host.url + src, wait_until="load")
-    page = context.new_page()
-    page.goto(f"{host.url}/embedding?src={src}", wait_until="load")
-    found = page.evaluate("localStorage.ran === 'yes'")
-    context.close()
-    return bool(found)
-
-
-def test_no_stored_object_runs_a_script_in_the_hosts_origin(browser: Any, host: Host) -> None:
-    assert ran(browser, host, "/unguarded"), "the test sees a script that runs"
-    assert [key for key in _OBJECTS if ran(browser, host, f"{PUBLIC}/{key}")] == []
-
-
-@pytest.mark.parametrize("name", ["webkit", "firefox"])
-def test_no_stored_object_runs_a_script_in_other_browsers_either(
+@pytest.mark.parametrize("name", ["chromium", "firefox", "webkit"])
+def test_no_stored_object_runs_a_script_in_the_hosts_origin(
     request: pytest.FixtureRequest, host: Host, name: str, tmp_path: Path
 ) -> None:
     def reported() -> list[str]:
