@@ -229,7 +229,7 @@ def check_fleet(settings: SystemSettings, options: Options) -> Iterator[Finding]
     """Whether there are fleet hosts, each is reached, and each accepts its secret."""
     if not settings.fleet:
         status: Status = "warning" if settings.storage else "failure"
-        remedy = "add the fleet hosts to cxbcore_fleet; what storage does not have is nowhere else looked for"
+        remedy = "add the fleet hosts to cxbcore_fleet: until then storage is the only source"
         yield Finding(status, "cxbcore_fleet", "there is no usable fleet host: the fleet is never asked", remedy)
         return
     for host, asked in zip(settings.fleet, probe_fleet(settings, options), strict=True):

@@ -1,4 +1,4 @@
-"""Every error that travels inside the library, and what each one carries.
+"""The errors of the library, internal ones too, and what each one carries.
 
 Foreign exceptions (botocore, requests, urllib3, pymongo) are translated into these where they occur, in
 ``sources`` and ``calls.mongo``. No message here ever holds a token, a secret or a signed URL: they are made of field

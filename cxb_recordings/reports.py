@@ -84,7 +84,7 @@ class Reports:
         signals.send(signals.recording_served, self._sender, event)
 
     def availability_changed(self, event: AvailabilityEvent) -> None:
-        """A source was put at the end of the line, or is back."""
+        """A source is asked last for a while, or answers again."""
         if isinstance(event, SourcePutAside):
             fields = {"source": event.source, "reason": event.reason, "seconds": event.seconds}
             text = "%s can't be reached (%s) and is asked last for %g s"

@@ -43,7 +43,7 @@ class TokenStore(Protocol):
         """Take the token away until :meth:`rotate`; False for an unknown call."""
 
     def set_expiry(self, session_id: str, expires_at: datetime | None) -> bool:
-        """From when on the token opens nothing, as an aware datetime; None: never. False for an unknown call.
+        """Let the token expire at an aware datetime; None: never. False for an unknown call.
 
         Raises:
             TypeError: it is neither a datetime nor None.

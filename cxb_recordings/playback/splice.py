@@ -86,7 +86,7 @@ def continue_from(
         pace: guards the reading of a new body.
 
     Returns:
-        The recording, and its body, which stands at the cursor.
+        The recording, and its body; the next read returns the byte at the cursor.
 
     Raises:
         DifferentRecording: its length or its validator is another, bytes differ, or too few of them prove anything.

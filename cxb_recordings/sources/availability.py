@@ -27,7 +27,7 @@ class SourcePutAside:
 
 @dataclass(frozen=True, slots=True)
 class SourceBack:
-    """A source that had been put aside has answered again."""
+    """A source that was put aside answers again."""
 
     source: str
 

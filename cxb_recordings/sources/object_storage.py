@@ -65,7 +65,7 @@ class ObjectStorage(HttpSource):
         self._timeout = Timeout(connect=connect_timeout, read=read_timeout)
         self._ca_bundle = ca_bundle
         self._pool: HTTPConnectionPool | None = None
-        with suppress(OSError):  # certificates that can't be read now are tried again, and told of, by each request
+        with suppress(OSError):  # an unreadable CA file is retried and reported by each request
             self._pool = self._make_pool()
 
     def signed_url(self, key: str, seconds: int) -> str:

@@ -24,11 +24,11 @@ from .daemon import Daemon
 
 @cache  # the first client of a session costs ten times as much as the others
 def _session() -> boto3.session.Session:
-    """A session that is deaf to the environment's credentials, profiles and files."""
+    """A session that ignores the environment's credentials, profiles and files."""
     nothing = (None, None, None, None)
     files = (None, None, os.devnull, None)
-    deaf = botocore.session.Session({"profile": nothing, "config_file": files, "credentials_file": files})
-    return boto3.session.Session(botocore_session=deaf)
+    isolated = botocore.session.Session({"profile": nothing, "config_file": files, "credentials_file": files})
+    return boto3.session.Session(botocore_session=isolated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class S3Server:
     lost_keys: Mapping[str, str] = field(default_factory=dict)
 
     def client(self) -> Any:
-        """A boto3 client, deaf to the environment's credentials, profiles, files and proxies."""
+        """A boto3 client that ignores the environment's credentials, profiles, files and proxies."""
         return _session().client(
             "s3",
             endpoint_url=self.endpoint,

@@ -1,4 +1,4 @@
-"""How sources are reached: TLS, timeouts, a deaf environment, one pool for each settings, none across a fork."""
+"""How sources are reached: TLS, timeouts, nothing of the environment, a pool for each settings, none across a fork."""
 
 from __future__ import annotations
 
