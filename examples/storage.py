@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import IO, Any
 
 import boto3
@@ -60,10 +61,14 @@ class RecordingStore:
             return self._made[1]
 
 
-def _make_client(storage: StorageSettings) -> Any:
+@cache  # the first client of a session takes ten times as long as the others
+def _session() -> boto3.session.Session:
     # No profile and no proxy of the environment has a say in where recordings go.
-    session = boto3.session.Session(botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
-    return session.client(
+    return boto3.session.Session(botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
+
+
+def _make_client(storage: StorageSettings) -> Any:
+    return _session().client(
         "s3",
         endpoint_url=storage.endpoint_url,
         aws_access_key_id=storage.access_key,
