@@ -106,6 +106,7 @@ def test_every_printed_command_does_what_its_comment_says(example: ExampleFactor
         shell.check(comment, command)
 
 
+@pytest.mark.full
 def test_an_administrator_with_a_wrong_password_gets_no_token(example: ExampleFactory, shell: Shell) -> None:
     command = next(command for comment, command in example().commands() if "administrator" in comment)
 
@@ -114,6 +115,7 @@ def test_an_administrator_with_a_wrong_password_gets_no_token(example: ExampleFa
     assert shell.run(wrong).startswith("401 application/problem+json")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("any_bucket", ["moto", "ceph"], indirect=True)
 def test_the_example_plays_from_a_real_store(
     any_bucket: Bucket, fleet_host: FleetHostFactory, example: ExampleFactory, shell: Shell
@@ -129,6 +131,7 @@ def test_the_example_plays_from_a_real_store(
     assert "demo/2026/05/short call ü.wav" in [item["Key"] for item in stored]
 
 
+@pytest.mark.full
 def test_the_example_makes_the_bucket_where_it_is_absent(
     moto_bucket: Bucket, example: ExampleFactory, shell: Shell
 ) -> None:
@@ -165,6 +168,7 @@ def test_calls_that_were_stored_in_a_real_mongodb_are_played_by_the_next_start(
     assert "1:00:00" in shell.run(page), "the dashboard lists what the database has"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_the_example_stops_at_once_when_told_to(example: ExampleFactory, signal_number: signal.Signals) -> None:
     running = example()
@@ -184,6 +188,7 @@ def test_a_port_that_is_taken_is_said_clearly() -> None:
     assert "--port 0 takes any free one" in error
 
 
+@pytest.mark.full
 def test_variables_that_are_missing_are_named() -> None:
     error = fails({"CXB_MINIO_ENDPOINT": "http://127.0.0.1:1", "CXB_MINIO_BUCKET": "recordings"}, "--seed")
 
@@ -194,6 +199,7 @@ def test_a_real_service_without_calls_asks_for_seed() -> None:
     assert "--seed" in fails({"CXB_FLEET": "http://127.0.0.1:1"})
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("service", ["store", "database"])
 def test_a_real_service_that_is_away_is_named_by_its_variable(service: str, moto_bucket: Bucket) -> None:
     away = f"127.0.0.1:{free_port()}"

@@ -52,7 +52,7 @@ def origin(tmp_path: Path) -> Iterator[str]:
     """The URL of a server with one recording, a file that the test makes as long as it likes."""
     with _Origin(("127.0.0.1", 0), _Handler) as server:
         server.file = tmp_path / RECORDING
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.002,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 

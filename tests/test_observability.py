@@ -89,6 +89,7 @@ def test_two_registrations_share_a_registry_under_their_names_and_a_second_set_i
         RecordingMetrics(registry)
 
 
+@pytest.mark.full
 def test_the_workers_of_gunicorn_are_added_up_as_the_how_to_says(
     fleet_host: FleetHostFactory, gunicorn: GunicornFactory, tmp_path: Path
 ) -> None:

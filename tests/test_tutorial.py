@@ -128,6 +128,7 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
+@pytest.mark.full
 def test_every_step_of_the_tutorial_does_what_it_says(reader: Reader) -> None:
     for name, content, block, _ in _STEP.findall(PAGE.read_text()):
         if name:

@@ -80,6 +80,7 @@ def test_every_question_to_a_database_that_is_away_fails_within_seconds(
     assert repository.find_by_access_token(token) == CALL
 
 
+@pytest.mark.full
 def test_a_client_that_never_reached_its_database_fails_within_seconds() -> None:
     client: MongoClient[dict[str, Any]] = MongoClient("127.0.0.1", free_port())
     with client:

@@ -76,7 +76,7 @@ class Crm:
     def __init__(self) -> None:
         self.app = create_crm(CRM_KEY)
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.port}"
 

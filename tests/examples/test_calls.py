@@ -95,7 +95,8 @@ def test_a_call_whose_fields_are_odd_is_listed_all_the_same(calls: Calls, fields
     assert (call.session_id, call.key, call.started_at, call.seconds) == ("s-1", None, None, None)
 
 
-def test_the_calls_of_a_database_that_is_away_are_unavailable() -> None:
+def test_the_calls_of_a_database_that_is_away_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("examples.calls._SECONDS", 0.2)
     with MongoClient[dict[str, Any]]("127.0.0.1", free_port(), serverSelectionTimeoutMS=200) as client:
         calls = MongoCalls(client["cxb"]["calls"])
         for ask in (

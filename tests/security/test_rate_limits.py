@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask_jwt_extended import JWTManager
 
@@ -15,6 +16,7 @@ from tests.servers.fleet_host import FleetHostFactory
 PAGE = Path(__file__).parents[2] / "docs/rate-limits.md"
 
 
+@pytest.mark.full
 def test_a_guesser_is_stopped_and_a_listener_who_seeks_is_not(fleet_host: FleetHostFactory) -> None:
     app = Flask("host")
     app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"

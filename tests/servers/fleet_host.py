@@ -83,7 +83,7 @@ class FleetHost:
         self._server.host = self
         self._reserved: socket.socket | None = None
         self.url = f"http://127.0.0.1:{self._server.server_port}{base}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True).start()
         if behaviour == "refuses":
             self.refuse()
 

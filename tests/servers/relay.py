@@ -35,7 +35,7 @@ class Relay:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.requests: list[Received] = []
         self.accepted = 0
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True).start()
 
     @property
     def open_connections(self) -> int:

@@ -48,7 +48,7 @@ def store(
     server = Store(("127.0.0.1", 0), _Handler)
     server.status, server.body, server.others = status, body, others or {}
     server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.002,), daemon=True)
     thread.start()
     try:
         yield {

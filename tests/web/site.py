@@ -49,6 +49,7 @@ class Site:
         self.calls = InMemoryCallRepository()
         self.provider = settings if callable(settings) else lambda: settings
         self.service = register(self.app, self.provider, self.calls, **options)
+        self.service.sleep = lambda _: None  # between two rounds of retries
         self.client: FlaskClient = self.app.test_client()
         self.admin = admin_headers(self.app)
         self._paths: dict[tuple[Route, str], str] = {}
@@ -166,7 +167,7 @@ class _QuietHandler(WSGIRequestHandler):
 def serving(app: Flask) -> Iterator[tuple[str, int]]:
     """Flask's own server, in a thread; gives host and port."""
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.002,), daemon=True)
     thread.start()
     try:
         yield "127.0.0.1", server.server_port

@@ -36,7 +36,6 @@ _KEPT_BY_EXCEPTIONS = {"recording_started raises", "request_answered raises", "t
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     """Cycles stay where they are: a traceback keeps its frames, and with them the reply."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

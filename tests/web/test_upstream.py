@@ -251,6 +251,7 @@ def test_no_more_upstream_connections_are_in_use_than_requests_are_in_progress(w
     wait_until(lambda: watched.relay.open_connections <= 1, "the end of the listeners' connections")
 
 
+@pytest.mark.full
 @KEEPING
 def test_after_1000_mixed_requests_no_upstream_connection_is_open_beyond_the_pool(watched: Upstream) -> None:
     watched.store(DATA)
