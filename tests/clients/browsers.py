@@ -15,8 +15,10 @@ from tests.servers import find_program, missing
 
 from .conftest import BROWSER_ARGUMENTS
 
-# Tabs that a page opens by itself; only muted media plays by itself, since without a sound device any other fails.
+# Tabs that a page opens by itself. Without a sound device all that is not muted fails, and a recording in a tab starts
+# to play before the page can mute it.
 FIREFOX = """
+user_pref("media.default_volume", "0.0");
 user_pref("media.autoplay.default", 1);
 user_pref("media.autoplay.blocking_policy", 0);
 user_pref("dom.disable_open_during_load", false);

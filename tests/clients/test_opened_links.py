@@ -101,7 +101,7 @@ async function run({name, how, link, seconds}) {
         const media = find();
         if (!media) continue;
         media.muted = true;
-        if (media.error) { outcome = "error"; break; }
+        if (media.error) { outcome = `error ${media.error.code}: ${media.error.message}`; break; }
         if (media.paused) media.play().catch(() => {});
         outcome = "does not play";
         if (media.currentTime > 0.2 && media.duration > 60) { outcome = "plays"; break; }
