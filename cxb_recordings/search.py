@@ -14,12 +14,11 @@ from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
 from .hand_over import HandOver, StoredRecordings
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
+from .playback.events import Listener, RecordingHandedOver, RecordingNotFound, SourceSkipped, Tell
 from .playback.opening import Opening, open_from
 from .playback.pace import PacedBody
 from .playback.source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource, signer_of
-from .playback.stream import RecordingStream, SourceFailed, StreamEvent, StreamLimits, StreamResumed
-from .reports import Reports
-from .signals import Listener, RecordingServed
+from .playback.stream import RecordingStream, StreamLimits
 from .sources.availability import Availability
 
 RETRY_ROUNDS = 2
@@ -53,7 +52,7 @@ class Search:
     Attributes:
         key: the storage key.
         request: what the client asked.
-        listener: who asked, for logs and signals.
+        listener: who asked.
         sources: all that may have the recording, in order.
         availability: which of them are asked last, and which may be asked again.
         hands_over: whether nginx may fetch the body, from a source that signs URLs.
@@ -61,7 +60,7 @@ class Search:
         carry: called before each request whose body Python carries; raises TooManyStreams where it may not.
         limits: how the stream behaves.
         timeout: seconds for finding the first byte.
-        reports: logs and signals.
+        tell: called with each event.
         clock: monotonic seconds.
         sleep: waits for some seconds.
     """
@@ -76,7 +75,7 @@ class Search:
     carry: Callable[[], None]
     limits: StreamLimits
     timeout: float
-    reports: Reports
+    tell: Tell
     clock: Callable[[], float]
     sleep: Callable[[float], None]
 
@@ -102,7 +101,7 @@ class Search:
             waited += pause
         if seen.empty is not None and not seen.failures:
             return self._play(*seen.empty, seen)
-        self.reports.recording_not_found("sources", self.listener, outage=bool(seen.failures))
+        self.tell(RecordingNotFound(self.listener, "sources", bool(seen.failures)))
         if seen.failures:
             raise RecordingUnreachable("no source has the recording, and at least one of them failed")
         raise RecordingMissing("no source has the recording")
@@ -120,15 +119,15 @@ class Search:
                 opening.opened.body.close()
             seen.empty = seen.empty or (source, opening)
             seen.has_nothing(source)
-            self.reports.source_skipped(source, "the recording is empty there", self.listener, failed=False)
+            self.tell(SourceSkipped(self.listener, source.name, "the recording is empty there", failed=False))
         except SourceUnavailable as exc:
             seen.failures[source.name] = exc
             if exc.is_final:
                 seen.useless.add(source.name)
-            self.reports.source_skipped(source, exc.reason, self.listener, failed=True)
+            self.tell(SourceSkipped(self.listener, source.name, exc.reason, failed=True))
         except RecordingMissing as exc:
             seen.has_nothing(source)
-            self.reports.source_skipped(source, str(exc), self.listener, failed=False)
+            self.tell(SourceSkipped(self.listener, source.name, str(exc), failed=False))
         return None
 
     def _retry(self, seen: _Seen, waited: float, number: int) -> tuple[float, Sequence[RecordingSource]]:
@@ -168,58 +167,27 @@ class Search:
     ) -> Playback:
         decision = opening.decision
         if hand_over is not None:
-            self.reports.recording_handed_over(source.name, decision.status, self.listener)
+            self.tell(RecordingHandedOver(self.listener, source.name, decision.status))
             return Playback(decision, opening.info, None, source.name, hand_over)
         stream = None if opening.opened is None else self._start(opening.opened, decision, seen)
         return Playback(decision, opening.info, stream, source.name)
 
     def _start(self, opened: OpenedRecording, decision: Decision, seen: _Seen) -> RecordingStream:
         """The stream of an opened recording, with its first bytes at hand."""
-        is_out, first_byte = False, 0.0
-
-        def report(event: StreamEvent) -> None:
-            if is_out:  # before, it is the search's failure, and another source is asked
-                self._stream_event(event, decision, seen.started, first_byte)
-
         stream = RecordingStream(
             opened,
-            decision.span,
+            decision,
             self.key,
             [source for source in self.sources if source.name not in seen.useless],
             self.availability.in_order,
             self.limits,
-            report=report,
+            listener=self.listener,
+            tell=self.tell,
             clock=self.clock,
             sleep=self.sleep,
         )
-        try:
-            stream.start(seen.started + self.timeout)
-        except BaseException:
-            stream.close()
-            raise
-        is_out, first_byte = True, self.clock() - seen.started
-        self.reports.recording_started(opened.source.name, decision.status, self.listener)
+        stream.start(seen.started, self.timeout)
         return stream
-
-    def _stream_event(self, event: StreamEvent, decision: Decision, started: float, first_byte: float) -> None:
-        if isinstance(event, SourceFailed):
-            self.reports.source_failed(event, self.listener)
-        elif isinstance(event, StreamResumed):
-            self.reports.stream_resumed(event, self.listener)
-        else:
-            served = RecordingServed(
-                self.listener,
-                event.source,
-                decision.status,
-                event.delivered,
-                event.complete,
-                event.error is not None,
-                event.resumes,
-                decision.span,
-                first_byte,
-                self.clock() - started,
-            )
-            self.reports.recording_served(served, event.error)
 
 
 @dataclass(slots=True)

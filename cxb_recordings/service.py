@@ -16,12 +16,12 @@ from .endpoints import find_object
 from .errors import RecordingMissing
 from .hand_over import URL_SECONDS, StoredRecordings
 from .playback.conditions import PlaybackRequest
+from .playback.events import Event, Listener, RecordingNotFound
 from .playback.source import RecordingSource, key_is_askable, signer_of
 from .playback.stream import StreamLimits
-from .reports import Reports
 from .search import Playback, Search
 from .settings import SettingsReader, SystemSettings
-from .signals import Listener
+from .signals import send
 from .slots import Slots
 from .sources.availability import Availability
 from .sources.upstreams import Upstreams
@@ -73,7 +73,6 @@ class RecordingService:
 
     Attributes:
         options: how it behaves.
-        reports: its log records and signals.
         upstreams: the sources that settings name.
         sleep: waits before a broken stream is tried again.
         streams: the slots of the GETs that are searched for or played.
@@ -96,7 +95,6 @@ class RecordingService:
         self.sleep = sleep
         self._stream_limits = options.stream_limits()
         self.streams, self.heads = Slots(options.max_streams), Slots(options.max_streams)
-        self.reports = Reports(self)
         self._know_nothing_of_sources()
         self.upstreams: Callable[[SystemSettings], Iterable[RecordingSource]] = Upstreams(
             connect_timeout=options.connect_timeout,
@@ -106,7 +104,7 @@ class RecordingService:
         ).sources
 
     def _know_nothing_of_sources(self) -> None:
-        self._availability = Availability(self.options.host_cooldown, self.reports.availability_changed, self._clock)
+        self._availability = Availability(self.options.host_cooldown, self.tell, self._clock)
         self._stored = StoredRecordings(self._clock)
 
     @contextmanager
@@ -121,6 +119,10 @@ class RecordingService:
             yield
         finally:
             self.upstreams, self.sleep, self._availability, self._stored = before
+
+    def tell(self, event: Event) -> None:
+        """Log an event and send its signal."""
+        send(self, event)
 
     def settings(self) -> SystemSettings:
         """The system settings as they are now; asks the provider once, whose errors are passed on."""
@@ -145,7 +147,7 @@ class RecordingService:
         Args:
             key: the storage key, as it is.
             request: what the client asked.
-            listener: who asked, for logs and signals.
+            listener: who asked, for logs and signals; a new one for each call, which makes its `playback_id`.
             may_hand_over: whether nginx may fetch the body from storage, where the service has `offload`.
 
         Raises:
@@ -155,7 +157,7 @@ class RecordingService:
         """
         listener = listener or Listener()
         if not key_is_askable(key):
-            self.reports.recording_not_found("key", listener)
+            self.tell(RecordingNotFound(listener, "key"))
             raise RecordingMissing("the key can't be asked of any source")
         # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
         hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
@@ -194,7 +196,7 @@ class RecordingService:
             carry,
             self._stream_limits,
             self.options.search_timeout,
-            self.reports,
+            self.tell,
             self._clock,
             self.sleep,
         ).run()

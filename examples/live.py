@@ -1,7 +1,7 @@
 """What the latest requests for recordings did, as the library's signals tell it: the dashboard's live view.
 
-All signals of one request carry the same `listener` object; that is how they are put together here. None of them holds
-a token, a secret or a signed URL.
+All signals of one request carry the same `playback_id`; that is how they are put together here. None of them holds a
+token, a secret or a signed URL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from blinker import NamedSignal
 from flask import has_request_context, request
 
 from cxb_recordings import RecordingService, signals
-from cxb_recordings.signals import Listener
 
 KEPT = 25  # requests
 
@@ -63,7 +62,7 @@ class LiveView:
         self._names = names
         self._lock = threading.Lock()
         self._version = 0
-        self._transfers: deque[tuple[Listener, Transfer]] = deque(maxlen=KEPT)
+        self._transfers: deque[tuple[str, Transfer]] = deque(maxlen=KEPT)
         # Kept here: blinker holds receivers weakly.
         self._receivers: dict[NamedSignal, Callable[..., None]] = {
             signals.source_skipped: self._skipped,
@@ -87,36 +86,36 @@ class LiveView:
 
     def _skipped(self, _: object, event: signals.SourceSkipped) -> None:
         kind = "fail" if event.failed else "skip"
-        self._note(event.listener, kind, event.source, event.reason)
+        self._note(event, kind, event.source, event.reason)
 
     def _started(self, _: object, event: signals.RecordingStarted) -> None:
-        self._note(event.listener, "start", event.source, f"answers {event.status}", state="playing")
+        self._note(event, "start", event.source, f"answers {event.status}", state="playing")
 
     def _failed(self, _: object, event: signals.SourceFailed) -> None:
-        self._note(event.listener, "fail", event.source, f"failed at byte {event.position:,}: {event.reason}")
+        self._note(event, "fail", event.source, f"failed at byte {event.position:,}: {event.reason}")
 
     def _resumed(self, _: object, event: signals.StreamResumed) -> None:
         text = f"resumed at byte {event.position:,}"
-        self._note(event.listener, "resume", event.source, text, state="playing")
+        self._note(event, "resume", event.source, text, state="playing")
 
     def _not_found(self, _: object, event: signals.RecordingNotFound) -> None:
         text = "no source can be reached that has it" if event.outage else f"nothing to play ({event.step})"
-        self._note(event.listener, "end", "", text, state="not found")
+        self._note(event, "end", "", text, state="not found")
 
     def _served(self, _: object, event: signals.RecordingServed) -> None:
         state = "complete" if event.complete else "broken" if event.broken else "stopped listening"
         unit = "byte" if event.delivered == 1 else "bytes"
         text = f"{event.delivered:,} {unit} in {event.seconds:.1f} s"
-        self._note(event.listener, "end", event.source, text, state=state)
+        self._note(event, "end", event.source, text, state=state)
 
-    def _note(self, listener: Listener, kind: str, source: str, text: str, state: str | None = None) -> None:
+    def _note(self, event: signals.PlaybackEvent, kind: str, source: str, text: str, state: str | None = None) -> None:
         if (
             has_request_context() and request.method == "HEAD"
         ):  # it asks whether there is a recording, and plays nothing
             return
         name = self._names().get(source, source)
         with self._lock:
-            transfer = self._of(listener)
+            transfer = self._of(event)
             again = next(
                 (step for step in transfer.steps if (step.kind, step.source, step.text) == (kind, name, text)), None
             )
@@ -131,12 +130,12 @@ class LiveView:
                 transfer.state = state
             self._version += 1
 
-    def _of(self, listener: Listener) -> Transfer:
-        for known, transfer in reversed(self._transfers):
-            if known is listener:
+    def _of(self, event: signals.PlaybackEvent) -> Transfer:
+        for playback_id, transfer in reversed(self._transfers):
+            if playback_id == event.playback_id:
                 return transfer
         asked = request.headers.get("Range", "")[:40] if has_request_context() else ""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        transfer = Transfer(self._version, now, listener.route, listener.session_id or "", asked)
-        self._transfers.append((listener, transfer))
+        transfer = Transfer(self._version, now, event.listener.route, event.listener.session_id or "", asked)
+        self._transfers.append((event.playback_id, transfer))
         return transfer

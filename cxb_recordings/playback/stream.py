@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, SourceUnavailable, StreamBroken
-from .byte_range import ByteSpan
 from .chunk_size import BASE_CHUNK_SIZE, ChunkSize
+from .conditions import Decision
+from .events import Listener, RecordingServed, RecordingStarted, SourceFailed, StreamResumed, Tell
 from .pace import PacedBody
 from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
 from .source import ContentInfo, OpenedRecording, RecordingSource
@@ -39,45 +40,6 @@ class StreamLimits:
     resume_timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFailed:
-    """A source broke in the middle, or could not carry on: at which position of the recording, and why."""
-
-    source: str
-    position: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StreamResumed:
-    """A stream goes on at `position`, from `source`."""
-
-    source: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEnd:
-    """How a stream ended.
-
-    Attributes:
-        source: the last source.
-        delivered: bytes handed to the server.
-        complete: whether these were all that had been promised.
-        resumes: how often it was mended.
-        error: why it broke; None where it did not (a client that left is no error).
-    """
-
-    source: str
-    delivered: int
-    complete: bool
-    resumes: int
-    error: RecordingError | None
-
-
-StreamEvent = SourceFailed | StreamResumed | StreamEnd
-
-
 class RecordingStream:
     """An iterable of chunks with a ``close()`` that frees the upstream on every exit.
 
@@ -90,35 +52,39 @@ class RecordingStream:
     def __init__(
         self,
         opened: OpenedRecording,
-        span: ByteSpan | None,
+        decision: Decision,
         key: str,
         sources: Sequence[RecordingSource],
         in_order: Callable[[Sequence[RecordingSource]], Iterable[RecordingSource]],
         limits: StreamLimits,
         *,
-        report: Callable[[StreamEvent], None],
+        listener: Listener,
+        tell: Tell,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        """Hand out `span` of an opened recording.
+        """Hand out what was decided of an opened recording.
 
         Args:
             opened: the recording; from now on closed by this stream.
-            span: the part to hand out; None for all of it. It lies within what `opened` carries.
+            decision: status and span; the span lies within what `opened` carries, None is all of it.
             key: the storage key.
             sources: all that may have the recording, the present one among them.
             in_order: puts sources into the order of the moment: those that are down come last.
             limits: chunk size and bounds.
-            report: called with each event; the last one, once, is the :class:`StreamEnd`.
+            listener: who asked.
+            tell: called with each event; the last one, once, is :class:`~.events.RecordingServed`.
             clock: monotonic seconds.
             sleep: waits for some seconds.
         """
         self._opened = opened
+        self._decision, span = decision, decision.span
         self._key = key
         self._sources = sources
         self._in_order = in_order
         self._limits = limits
-        self._report = report
+        self._listener = listener
+        self._tell = tell
         self._clock = clock
         self._sleep = sleep
         self._length = opened.info.length
@@ -134,20 +100,38 @@ class RecordingStream:
         self._error: RecordingError | None = None
         self._finished = False
         self._free: Callable[[], object] = _nothing
+        self._asked_at, self._first_byte_seconds = clock(), 0.0
         self._closed = False
 
     def owns(self, free: Callable[[], object]) -> None:
         """Call `free` when this stream is closed, whatever else happens then."""
         self._free = free
 
-    def start(self, deadline: float) -> None:
+    def start(self, asked_at: float, timeout: float) -> None:
         """Read the first 8 KB, or all, so that a source that fails before them can still be passed over.
+
+        A stream that can't start is closed, and no event tells of it.
+
+        Args:
+            asked_at: when the request arrived, on the stream's clock.
+            timeout: seconds from then within which they must come.
 
         Raises:
             NotARecording: they are those of a web page or a playlist.
-            SourceUnavailable: the source failed, or `deadline` (on the stream's clock) has passed.
+            SourceUnavailable: the source failed, or the time is over.
         """
-        self._body.deadline = deadline
+        self._asked_at = asked_at
+        self._body.deadline = asked_at + timeout
+        try:
+            self._read_first()
+        except BaseException:
+            self._release()
+            raise
+        self._body.deadline = None
+        self._first_byte_seconds = self._clock() - asked_at
+        self._tell(RecordingStarted(self._listener, self._opened.source.name, self._decision.status))
+
+    def _read_first(self) -> None:
         remaining = self._cursor.remaining
         size = BASE_CHUNK_SIZE if remaining is None else min(BASE_CHUNK_SIZE, remaining)
         begins_at = self._opened.span.start if self._opened.span else 0
@@ -161,7 +145,6 @@ class RecordingStream:
             raise SourceUnavailable(f"ended {remaining - len(self._first)} bytes early", is_transient=True)
         if begins_at == 0:
             self._require_recording(skipped + self._first)
-        self._body.deadline = None
 
     def _require_recording(self, seen: bytes) -> None:
         """Look at what the body begins with: `seen`, and what is behind a promised part that is shorter than needed."""
@@ -205,14 +188,27 @@ class RecordingStream:
         """Free the upstream; called by the server on every exit, harmless when repeated."""
         if self._closed:
             return
+        try:
+            self._release()
+        finally:
+            served = RecordingServed(
+                self._listener,
+                self._opened.source.name,
+                self._decision.status,
+                self._cursor.delivered,
+                self._finished or self._cursor.remaining == 0,  # a server may close without asking for the end
+                None if self._error is None else str(self._error),
+                self._resumes,
+                self._decision.span,
+                self._first_byte_seconds,
+                self._clock() - self._asked_at,
+            )
+            self._tell(served)
+
+    def _release(self) -> None:
         self._closed = True
         self._free()
-        try:
-            self._body.close()
-        finally:
-            delivered, source = self._cursor.delivered, self._opened.source.name
-            complete = self._finished or self._cursor.remaining == 0  # a server may close without asking for the end
-            self._report(StreamEnd(source, delivered, complete, self._resumes, self._error))
+        self._body.close()
 
     def __del__(self) -> None:
         self.close()
@@ -248,7 +244,7 @@ class RecordingStream:
         """
         source, position = self._opened.source, self._cursor.position
         self._body.close()
-        self._report(SourceFailed(source.name, position, reason.reason))
+        self._tell(SourceFailed(self._listener, source.name, position, reason.reason))
         length = self._length
         if length is None:
             raise StreamBroken("the source broke off, and without a length nothing can carry on") from reason
@@ -290,7 +286,7 @@ class RecordingStream:
                 reason = exc.reason
             else:
                 return True
-            self._report(SourceFailed(source.name, self._cursor.position, reason))
+            self._tell(SourceFailed(self._listener, source.name, self._cursor.position, reason))
         return False
 
     def _continue_from(self, source: RecordingSource, length: int, mending: _Mending) -> None:
@@ -306,7 +302,7 @@ class RecordingStream:
         self._known.setdefault(source.name, self._opened.info)
         self._chunk_size.start_again()
         self._resumes += 1
-        self._report(StreamResumed(source.name, self._cursor.position))
+        self._tell(StreamResumed(self._listener, source.name, self._cursor.position))
 
 
 def _nothing() -> None:

@@ -8,33 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import RecordingError, SourceUnavailable
 from ..playback.byte_range import RangeRequest
+from ..playback.events import SourceBack, SourcePutAside, Tell
 from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
 
-
-@dataclass(frozen=True, slots=True)
-class SourcePutAside:
-    """A source could not be reached, and is asked last for `seconds`."""
-
-    source: str
-    seconds: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceBack:
-    """A source that was put aside answers again."""
-
-    source: str
-
-
 _Answer = TypeVar("_Answer")
-
-AvailabilityEvent = SourcePutAside | SourceBack
 
 RETRY_BUDGET = 50  # retries that a source gets beyond a tenth of its answers, so that a dead one is not hammered
 ANSWERS_FOR_A_RETRY = 10
@@ -43,12 +24,10 @@ ANSWERS_FOR_A_RETRY = 10
 class Availability:
     """What one service knows of its sources' reachability. Thread-safe."""
 
-    def __init__(
-        self, cooldown: float, report: Callable[[AvailabilityEvent], None], clock: Callable[[], float]
-    ) -> None:
-        """Put unreachable sources aside for `cooldown` seconds of `clock`; `report` gets each change."""
+    def __init__(self, cooldown: float, tell: Tell, clock: Callable[[], float]) -> None:
+        """Put unreachable sources aside for `cooldown` seconds of `clock`; `tell` gets each change."""
         self._cooldown = cooldown
-        self._report = report
+        self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
         self._aside: dict[str, float] = {}  # until when, by name
@@ -94,7 +73,7 @@ class Availability:
             with self._lock:
                 was_aside = self._aside.pop(name, None) is not None
             if was_aside:
-                self._report(SourceBack(name))
+                self._tell(SourceBack(name))
 
     def did_not_fail(self, name: str) -> None:
         """A source gave a recording, or said that it has none: a part of a retry is given back."""
@@ -110,7 +89,7 @@ class Availability:
             is_new = name not in self._aside
             self._aside[name] = self._clock() + self._cooldown
         if is_new:
-            self._report(SourcePutAside(name, self._cooldown, reason))
+            self._tell(SourcePutAside(name, reason, self._cooldown))
 
 
 class _Watched:

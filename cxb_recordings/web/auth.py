@@ -71,7 +71,7 @@ def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...
                 verify_jwt_in_request()
             except (JWTExtendedException, PyJWTError, IndexError) as exc:
                 if _is_outage(exc):
-                    return unavailable("JWT check", public=False)
+                    return unavailable("JWT check", None, public=False)
                 _log(401, next(_REASONS[kind] for kind in (*type(exc).__mro__, PyJWTError) if kind in _REASONS))
                 return _unauthorized()
             except UnicodeDecodeError:  # a query that is not UTF-8, where JWT_TOKEN_LOCATION has it looked at
@@ -80,7 +80,7 @@ def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...
             except HTTPException:  # of the host's own loaders
                 raise
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured
-                return unavailable("JWT check", public=False)
+                return unavailable("JWT check", None, public=False)
             items = _items(get_jwt(), path)
             if not items or not _has(items, values):
                 is_there = "is missing" if items is None else "has no value that is allowed"

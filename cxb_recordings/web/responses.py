@@ -18,10 +18,10 @@ from werkzeug.http import dump_options_header, http_date, quote_etag
 
 from ..errors import RecordingMissing, RecordingUnreachable, TooManyStreams
 from ..playback.conditions import PlaybackRequest
+from ..playback.events import Listener
 from ..playback.source import ContentInfo
 from ..search import Playback
 from ..service import RecordingService
-from ..signals import Listener
 from .chunking import shows_breaks
 from .media_types import FALLBACK, is_playable, media_type
 from .offload import may_hand_over, redirect_to_storage
@@ -37,7 +37,7 @@ LONGEST_FILE_NAME = 255  # bytes of UTF-8, as on most file systems
 POLICY = "default-src 'none'; sandbox"
 PLAYER_POLICY = "default-src 'none'; media-src 'self'; sandbox allow-same-origin"
 
-SOURCE = "cxb_recordings_source"  # in flask.g: the name of the source that answered the current request
+ANSWER = "cxb_recordings_answer"  # in flask.g: what RequestAnswered tells of the current request
 
 NOT_FOUND = "There is no such recording."
 
@@ -85,10 +85,10 @@ def deliver(service: RecordingService, key: str, listener: Listener, *, public: 
     except HTTPException:
         raise
     except Exception:  # noqa: BLE001 - the settings provider is the host's code and may raise anything
-        return unavailable("settings", public=public)
+        return unavailable("settings", listener, public=public)
     if playback.stream is not None:
         guard(request.environ, playback.stream)
-    setattr(g, SOURCE, playback.source)
+    setattr(g, ANSWER, {"playback_id": listener.playback_id, "source": playback.source})
     return respond(playback, key, service.options.offload, attachment=attachment, public=public)
 
 
@@ -182,9 +182,10 @@ def not_found(*, public: bool, step: str) -> Response:
     return problem(404, NOT_FOUND, public=public, step=step)
 
 
-def unavailable(step: str, *, public: bool) -> Response:
+def unavailable(step: str, listener: Listener | None, *, public: bool) -> Response:
     """503 for an exception in the host's own parts, which is being handled and is logged with its traceback."""
-    _logger.exception("the %s failed", step, extra={"step": step})
+    text, fields = ("", {}) if listener is None else (f" ({listener})", listener.fields)
+    _logger.exception("the %s failed%s", step, text, extra=fields | {"step": step})
     return busy("The recording can't be looked up at the moment.", public=public, step=step)
 
 

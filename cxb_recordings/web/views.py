@@ -11,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 
 from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
+from ..playback.events import Listener, RecordingNotFound, RequestAnswered
 from ..service import RecordingService
-from ..signals import Listener
 from .paths import add_route
-from .responses import SOURCE, deliver, not_found, unavailable
+from .responses import ANSWER, deliver, not_found, unavailable
 
 
 def admin_blueprint(
@@ -31,7 +31,7 @@ def admin_blueprint(
 
     @require_admin
     def recording(session_id: str) -> Response:
-        listener = Listener("admin", session_id)
+        listener = _noted(Listener("admin", session_id))
         if not session_id:  # the prefix with a slash behind it: asked of no repository
             return _nothing_to_play(service, "call", listener)
         return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, identity)
@@ -46,7 +46,7 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
     blueprint.after_request(_reporter(service, "public"))
 
     def recording(token: str) -> Response:
-        listener = Listener("public", token_fingerprint=fingerprint(token))
+        listener = _noted(Listener("public", token_fingerprint=fingerprint(token)))
         if not is_well_formed(token):
             return _nothing_to_play(service, "token", listener)
         return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener)
@@ -59,10 +59,15 @@ def _reporter(service: RecordingService, route: str) -> Callable[[Response], Res
     """Tells of every reply of a blueprint, also of those that a decorator or an error handler of the host makes."""
 
     def report(response: Response) -> Response:
-        service.reports.request_answered(route, response.status_code, g.pop(SOURCE, None))
+        service.tell(RequestAnswered(route, response.status_code, **g.pop(ANSWER, {})))
         return response
 
     return report
+
+
+def _noted(listener: Listener) -> Listener:
+    setattr(g, ANSWER, {"playback_id": listener.playback_id})
+    return listener
 
 
 def _find_and_deliver(
@@ -84,7 +89,7 @@ def _find_and_deliver(
     except HTTPException:
         raise
     except Exception:  # noqa: BLE001 - both are the host's code and may raise anything
-        return unavailable(step, public=public)
+        return unavailable(step, listener, public=public)
     if public and isinstance(session_id, str):
         listener = replace(listener, session_id=session_id)
     if key is None:
@@ -93,5 +98,5 @@ def _find_and_deliver(
 
 
 def _nothing_to_play(service: RecordingService, step: str, listener: Listener) -> Response:
-    service.reports.recording_not_found(step, listener)
+    service.tell(RecordingNotFound(listener, step))
     return not_found(public=listener.route == "public", step=step)

@@ -8,9 +8,11 @@ import pytest
 
 from cxb_recordings.errors import SourceUnavailable, StreamBroken
 from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
+from cxb_recordings.playback.conditions import Decision
+from cxb_recordings.playback.events import Event, Listener, RecordingServed, SourceFailed
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.playback.splice import ENOUGH, HEADER, TAIL, Cursor
-from cxb_recordings.playback.stream import RecordingStream, SourceFailed, StreamEnd, StreamEvent, StreamLimits
+from cxb_recordings.playback.stream import RecordingStream, StreamLimits
 from tests.fakes import BreakingSource, FakeTime
 
 DATA = random.Random(4).randbytes(300_000)
@@ -22,18 +24,19 @@ class Playing:
 
     def __init__(self, *sources: BreakingSource, span: ByteSpan | None = None, attempts: int = 8) -> None:
         self.time = FakeTime()
-        self.events: list[StreamEvent] = []
+        self.events: list[Event] = []
         wanted = RangeRequest.of(span) if span else None
         limits = StreamLimits(65536, read_timeout=10, resume_attempts=attempts, resume_timeout=60)
         line: list[RecordingSource] = list(sources)
         self.stream = RecordingStream(
             sources[0].open("a", wanted),
-            span,
+            Decision(206 if span else 200, span),
             "a",
             line,
             list,
             limits,
-            report=self.events.append,
+            listener=Listener(),
+            tell=self.events.append,
             clock=self.time.clock,
             sleep=self.time.sleep,
         )
@@ -46,9 +49,9 @@ class Playing:
         return self.received
 
     @property
-    def end(self) -> StreamEnd:
+    def end(self) -> RecordingServed:
         end = self.events[-1]
-        assert isinstance(end, StreamEnd)
+        assert isinstance(end, RecordingServed)
         return end
 
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from cxb_recordings.errors import StreamBroken
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.chunk_size import BASE_CHUNK_SIZE
+from cxb_recordings.playback.conditions import Decision
+from cxb_recordings.playback.events import Event, Listener, RecordingServed
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording
-from cxb_recordings.playback.stream import RecordingStream, StreamEnd, StreamEvent, StreamLimits
+from cxb_recordings.playback.stream import RecordingStream, StreamLimits
 from cxb_recordings.testing import InMemoryBody, InMemorySource
 from tests.fakes import FakeTime
 
@@ -21,20 +23,32 @@ LIMITS = StreamLimits(max_chunk_size=65536, read_timeout=10, resume_attempts=0, 
 
 
 def stream(
-    body: InMemoryBody, span: ByteSpan | None = None, carried: ByteSpan | None = None, length: int | None = len(DATA)
-) -> tuple[RecordingStream, list[StreamEvent]]:
+    body: InMemoryBody,
+    span: ByteSpan | None = None,
+    carried: ByteSpan | None = None,
+    length: int | None = len(DATA),
+    time: FakeTime | None = None,
+) -> tuple[RecordingStream, list[RecordingServed]]:
     """A stream that is never mended, started as the service does, and what it reports at its end."""
-    ends: list[StreamEvent] = []
-    time = FakeTime()
+    ends: list[RecordingServed] = []
+    time = time or FakeTime()
     opened = OpenedRecording(ContentInfo(length), carried, body, InMemorySource(name="fake"))
 
-    def report(event: StreamEvent) -> None:
-        if isinstance(event, StreamEnd):
+    def tell(event: Event) -> None:
+        if isinstance(event, RecordingServed):
             ends.append(event)
 
-    recording = RecordingStream(opened, span, "a", [], list, LIMITS, report=report, clock=time.clock, sleep=time.sleep)
-    recording.start(deadline=20)
+    decision = Decision(206 if span else 200, span)
+    recording = RecordingStream(
+        opened, decision, "a", [], list, LIMITS, listener=Listener(), tell=tell, clock=time.clock, sleep=time.sleep
+    )
+    recording.start(0, timeout=20)
     return recording, ends
+
+
+def end(delivered: int, *, complete: bool = False) -> RecordingServed:
+    """The end of a whole recording that did not break."""
+    return RecordingServed(Listener(), "fake", 200, delivered, complete, None, 0, None, 0, 0)
 
 
 def test_a_whole_recording_is_handed_out_and_its_upstream_closed() -> None:
@@ -42,7 +56,7 @@ def test_a_whole_recording_is_handed_out_and_its_upstream_closed() -> None:
     recording, ends = stream(body)
     assert b"".join(recording) == DATA
     assert body.closed
-    assert ends == [StreamEnd("fake", len(DATA), complete=True, resumes=0, error=None)]
+    assert ends == [end(len(DATA), complete=True)]
 
 
 def test_chunks_begin_at_8_kb_and_have_the_ceiling_once_what_was_asked_for_is_there() -> None:
@@ -85,11 +99,8 @@ def test_a_source_that_ends_early_raises_so_that_the_server_cuts_the_connection(
     with pytest.raises(StreamBroken):
         b"".join(recording)
     assert body.closed
-    (end,) = ends
-    assert isinstance(end, StreamEnd)
-    assert end.delivered == len(DATA) - 1
-    assert not end.complete
-    assert end.error is not None
+    [served] = ends
+    assert (served.delivered, served.complete, served.broken) == (len(DATA) - 1, False, True)
 
 
 def test_a_source_that_breaks_raises_after_the_bytes_that_were_there() -> None:
@@ -99,7 +110,7 @@ def test_a_source_that_breaks_raises_after_the_bytes_that_were_there() -> None:
         for chunk in recording:
             received.append(chunk)  # noqa: PERF402 - what came before the error is kept
     assert b"".join(received) == DATA[:10_000]
-    assert [(end.delivered, end.complete) for end in ends if isinstance(end, StreamEnd)] == [(10_000, False)]
+    assert [(end.delivered, end.complete) for end in ends] == [(10_000, False)]
 
 
 def test_no_more_than_what_was_promised_is_handed_out() -> None:
@@ -109,7 +120,7 @@ def test_no_more_than_what_was_promised_is_handed_out() -> None:
 def test_a_recording_of_unknown_length_ends_with_its_source() -> None:
     recording, ends = stream(InMemoryBody(DATA), length=None)
     assert b"".join(recording) == DATA
-    assert [end.complete for end in ends if isinstance(end, StreamEnd)] == [True]
+    assert [end.complete for end in ends] == [True]
 
 
 def test_closing_before_the_first_byte_frees_the_upstream() -> None:
@@ -118,7 +129,7 @@ def test_closing_before_the_first_byte_frees_the_upstream() -> None:
     recording.close()
     recording.close()
     assert body.closed
-    assert ends == [StreamEnd("fake", 0, complete=False, resumes=0, error=None)]
+    assert ends == [end(0)]
 
 
 def test_a_client_that_leaves_is_neither_complete_nor_an_error() -> None:
@@ -128,7 +139,7 @@ def test_a_client_that_leaves_is_neither_complete_nor_an_error() -> None:
     next(chunks)
     recording.close()
     assert body.closed
-    assert ends == [StreamEnd("fake", BASE_CHUNK_SIZE, complete=False, resumes=0, error=None)]
+    assert ends == [end(BASE_CHUNK_SIZE)]
 
 
 def test_a_listener_who_holds_a_chunk_for_long_gets_small_ones() -> None:
@@ -140,11 +151,7 @@ def test_a_listener_who_holds_a_chunk_for_long_gets_small_ones() -> None:
             asked.append(size)
             return super().read(size)
 
-    opened = OpenedRecording(ContentInfo(len(DATA)), None, Watched(DATA), InMemorySource(name="fake"))
-    recording = RecordingStream(
-        opened, None, "a", [], list, LIMITS, report=lambda _: None, clock=time.clock, sleep=time.sleep
-    )
-    recording.start(deadline=20)
+    recording, _ = stream(Watched(DATA), time=time)
     received = b""
     for chunk in recording:
         received += chunk

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
-from cxb_recordings.sources.availability import Availability, AvailabilityEvent, SourceBack, SourcePutAside
+from cxb_recordings.playback.events import Event, SourceBack, SourcePutAside
+from cxb_recordings.sources.availability import Availability
 from tests.fakes import BreakingSource, FakeTime
 
 
@@ -16,7 +17,7 @@ class Watched:
 
     def __init__(self, *breaks: int | None) -> None:
         self.time = FakeTime()
-        self.events: list[AvailabilityEvent] = []
+        self.events: list[Event] = []
         self.availability = Availability(10, self.events.append, self.time.clock)
         self.one = BreakingSource({"a": b"data"}, "one", breaks=list(breaks))
         self.line = self.availability.watch([self.one, BreakingSource({}, "two")])
@@ -33,7 +34,7 @@ def test_an_unreachable_source_goes_to_the_end_of_the_line_and_comes_back_when_i
     assert watched.names() == ["two", "one"]
     watched.line[0].open("a")
     assert watched.names() == ["one", "two"]
-    assert watched.events == [SourcePutAside("one", 10, "refused"), SourceBack("one")]
+    assert watched.events == [SourcePutAside("one", "refused", 10), SourceBack("one")]
 
 
 @pytest.mark.parametrize("failure", [SourceUnavailable("status 500", status=500), RecordingMissing("404")])
@@ -86,4 +87,4 @@ def test_threads_at_once_leave_one_state_and_one_event() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert watched.events == [SourcePutAside("one", 10, "refused")]
+    assert watched.events == [SourcePutAside("one", "refused", 10)]

@@ -33,7 +33,7 @@ def site() -> Site:
 
 
 def records(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "cxb_recordings.reports"]
+    return [record.getMessage() for record in caplog.records if record.name == "cxb_recordings.signals"]
 
 
 def test_a_404_names_the_session_id_or_the_tokens_fingerprint(site: Site, caplog: pytest.LogCaptureFixture) -> None:
