@@ -82,7 +82,7 @@ class RecordingMetrics:
         connect(signals.recording_started, lambda name, _: self._in_progress.labels(name).inc())
         connect(signals.recording_served, self._served)
         connect(signals.stream_resumed, lambda name, event: self._resumes.labels(name, event.source).inc())
-        connect(signals.source_failed, lambda name, event: self._failures.labels(name, event.source).inc())
+        connect(signals.source_failed, self._failed)
         connect(signals.source_skipped, self._skipped)
         connect(signals.source_put_aside, lambda name, event: self._up.labels(name, event.source).set(0))
         connect(signals.source_back, lambda name, event: self._up.labels(name, event.source).set(1))
@@ -92,12 +92,19 @@ class RecordingMetrics:
 
     def _skipped(self, name: str, event: signals.SourceSkipped) -> None:
         if event.failed:
-            self._failures.labels(name, event.source).inc()
+            self._failed(name, event)
+
+    def _failed(self, name: str, event: signals.SourceSkipped | signals.SourceFailed) -> None:
+        self._failures.labels(name, event.source).inc(exemplar=_exemplar(event))
 
     def _served(self, name: str, event: signals.RecordingServed) -> None:
         end = "complete" if event.complete else "broken" if event.broken else "left"
         self._in_progress.labels(name).dec()
-        self._streams.labels(name, end).inc()
+        self._streams.labels(name, end).inc(exemplar=_exemplar(event))
         self._bytes.labels(name, event.listener.route, event.source).inc(event.delivered)
-        self._first_byte.labels(name, event.source).observe(event.first_byte_seconds)
-        self._duration.labels(name, event.listener.route).observe(event.seconds)
+        self._first_byte.labels(name, event.source).observe(event.first_byte_seconds, _exemplar(event))
+        self._duration.labels(name, event.listener.route).observe(event.seconds, _exemplar(event))
+
+
+def _exemplar(event: signals.PlaybackEvent) -> dict[str, str]:
+    return {"playback_id": event.playback_id}

@@ -13,9 +13,10 @@ import requests
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from pymongo import MongoClient
 
-from cxb_recordings import InMemoryCallRepository, register
+from cxb_recordings import InMemoryCallRepository, register, signals
 from cxb_recordings.metrics import RecordingMetrics
 from tests.servers import free_port
 from tests.servers.fleet_host import FleetHostFactory
@@ -68,6 +69,27 @@ def test_each_metric_says_what_happened(fleet_host: FleetHostFactory) -> None:
     assert value("first_byte_seconds_count", source=up.url) == 2
     assert value("duration_seconds_count", route="public") == 2
     assert b"token" not in generate_latest(registry)
+
+
+def test_counted_ends_failures_and_times_name_a_playback_in_openmetrics(fleet_host: FleetHostFactory) -> None:
+    app, registry = host(), CollectorRegistry()
+    fleet = [fleet_host({}, behaviour="500").url, fleet_host({"a.wav": DATA}).url]
+    service = register(app, lambda: {"cxbcore_fleet": fleet}, InMemoryCallRepository(CALLS))
+    RecordingMetrics(registry).watch(service)
+    ids: set[str] = set()
+
+    def hear(_: object, event: signals.RecordingServed) -> None:
+        ids.add(event.playback_id)
+
+    with signals.recording_served.connected_to(hear, service):
+        assert app.test_client().get(f"{PUBLIC}/token", buffered=True).status_code == 200
+
+    lines = openmetrics.generate_latest(registry).decode().splitlines()  # type: ignore[no-untyped-call]
+    named = {line.partition("{")[0]: re.findall('# {playback_id="(.*?)"}', line) for line in lines if " # {" in line}
+    assert named == {
+        f"cxb_recordings_{name}": [*ids]
+        for name in ("streams_total", "source_failures_total", "first_byte_seconds_bucket", "duration_seconds_bucket")
+    }
 
 
 def test_two_registrations_share_a_registry_under_their_names_and_a_second_set_is_an_error() -> None:
@@ -142,6 +164,7 @@ def test_the_audit_how_to_writes_one_document_for_a_playback_of_many_ranges(
         assert names["audit"].count_documents({}) == 2 * len(quarters)
         assert written["admin"]["_id"]["listener"] == "boss"
         assert written["public"]["_id"]["listener"].startswith("link ")
+        assert all(len(set(entry["playbacks"])) == entry["requests"] for entry in written.values())
         if len(quarters) == 1:
             assert written["public"]["requests"] == 5
             assert written["public"]["bytes"] == sum(100 - number for number in range(5))
