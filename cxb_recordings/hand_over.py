@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .playback.opening import prove
-from .playback.pace import PacedBody
-from .playback.source import ContentInfo, RecordingBody, RecordingSource
+from .playback.pace import Pace
+from .playback.source import ContentInfo, RecordingSource
 
 URL_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
 REMEMBERED_SECONDS = 30  # recordings never change, and one that is gone since comes back from nginx
@@ -59,7 +59,7 @@ class StoredRecordings:
         source: RecordingSource,
         sign: Callable[[str, int], str],
         key: str,
-        pace: Callable[[RecordingBody], PacedBody],
+        pace: Pace,
     ) -> StoredRecording:
         """The recording `key`, as it is remembered or as `source` has it now.
 
@@ -69,7 +69,7 @@ class StoredRecordings:
             source: whom to ask.
             sign: the source's own, by :func:`cxb_recordings.playback.source.signer_of`; tells sources apart.
             key: the storage key.
-            pace: guards the reading of a body.
+            pace: how long it may take.
 
         Raises:
             RecordingMissing: the source has no such recording.

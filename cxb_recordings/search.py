@@ -16,8 +16,8 @@ from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.events import Listener, RecordingHandedOver, RecordingNotFound, SourceSkipped, Tell
 from .playback.opening import Opening, open_from
-from .playback.pace import PacedBody
-from .playback.source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource, signer_of
+from .playback.pace import Pace
+from .playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
 from .playback.stream import RecordingStream, StreamLimits
 from .sources.availability import Availability
 
@@ -148,10 +148,7 @@ class Search:
 
     def _open(self, source: RecordingSource, seen: _Seen) -> tuple[Opening, HandOver | None]:
         """Ask a source for what the client wants, or, for nginx, for what is needed to decide and to fetch it."""
-
-        def pace(body: RecordingBody) -> PacedBody:
-            return PacedBody(body, self.limits.read_timeout, self.clock, seen.started + self.timeout)
-
+        pace = Pace(self.limits.read_timeout, self.clock, seen.started + self.timeout)
         sign = signer_of(source) if self.hands_over else None
         if sign is None:
             self.carry()

@@ -14,7 +14,7 @@ from .errors import NotARecording, RecordingMissing, SourceUnavailable
 from .findings import Finding, unreachable, what
 from .links import crm_url_problem
 from .playback.opening import prove
-from .playback.pace import PacedBody
+from .playback.pace import Pace
 from .playback.source import RecordingSource, key_is_askable
 from .service import RecordingService
 from .settings import SystemSettings
@@ -118,9 +118,7 @@ def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable
     """Ask for the first bytes as playback does: a HEAD would tell neither why it was refused nor what lies there."""
     began = time.monotonic()
     try:
-        info, span = prove(
-            source, key, lambda body: PacedBody(body, READ_SECONDS, time.monotonic, began + READ_SECONDS)
-        )
+        info, span = prove(source, key, Pace(READ_SECONDS, time.monotonic, began + READ_SECONDS))
     except RecordingMissing as exc:
         return Finding("ok", source.name, str(exc), http_status=404, seconds=time.monotonic() - began)
     except NotARecording as exc:

@@ -12,8 +12,8 @@ import pytest
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.hand_over import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, HandOver, StoredRecordings
 from cxb_recordings.playback.byte_range import RangeRequest
-from cxb_recordings.playback.pace import PacedBody
-from cxb_recordings.playback.source import OpenedRecording, RecordingBody
+from cxb_recordings.playback.pace import Pace
+from cxb_recordings.playback.source import OpenedRecording
 from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.sources.presigning import presign_get_object
@@ -28,8 +28,7 @@ def signer(storage: StorageSettings = STORAGE) -> Callable[[str, int], str]:
     return partial(presign_get_object, storage)
 
 
-def pace(body: RecordingBody) -> PacedBody:
-    return PacedBody(body, 10, lambda: 0.0)
+pace = Pace(10, lambda: 0.0, 1.0)
 
 
 @dataclass

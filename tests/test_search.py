@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import Mock
 
 import pytest
@@ -187,6 +187,55 @@ def test_a_page_is_passed_over(media_type: str | None) -> None:
     assert searching.play("bytes=0-") == DATA
     with pytest.raises(RecordingUnreachable):
         Searching(page).play()
+
+
+@pytest.mark.parametrize("data", [PAGE[:1000], PAGE[:36], b"#EXTM3U\n"])
+def test_a_short_page_that_only_its_end_delimits_is_named_and_not_asked_again(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = SourceUnavailable("the transfer ended, and nothing tells whether it was all", is_transient=True)
+    page = InMemorySource({"a": data}, "page")
+    original: Callable[..., OpenedRecording] = page.open
+
+    def endless(*arguments: object, **options: object) -> OpenedRecording:
+        opened = original(*arguments, **options)
+        opened.body.read = Mock(side_effect=[data, ended])  # type: ignore[method-assign]
+        return replace(opened, info=replace(opened.info, length=None))
+
+    page.open = endless  # type: ignore[method-assign]
+    searching = Searching(page)
+
+    with pytest.raises(RecordingUnreachable):
+        searching.play()
+
+    assert searching.pauses == []
+    assert "not a recording" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Range": "bytes=5-", "If-Range": '"other"'},
+        {"Range": "bytes=999999-", "If-Match": "*"},
+        {"Range": "bytes=100-"},
+    ],
+)
+def test_a_source_is_asked_nothing_more_when_the_time_is_over(headers: dict[str, str]) -> None:
+    source = failing()
+    source.media_type = "text/html"
+    searching = Searching(source, search_timeout=1.0)
+    describe = source.describe
+
+    def slow(key: str) -> ContentInfo:
+        searching.time.sleep(2.0)
+        return describe(key)
+
+    source.describe = slow  # type: ignore[method-assign]
+
+    with pytest.raises(RecordingUnreachable):
+        searching.service.open("a", PlaybackRequest.from_headers("GET", headers))
+
+    assert source.asked == 1
 
 
 @pytest.mark.parametrize("wanted", ["bytes=100-", "bytes=-7", "bytes=0-1", "bytes=999999-", "bytes=5-5"])

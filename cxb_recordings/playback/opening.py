@@ -5,16 +5,15 @@ Which source is asked, and what follows when it fails, is decided in ``search``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from ..errors import NotModified, RangeNotSatisfiable, SourceUnavailable
 from .byte_range import ByteSpan, RangeRequest
 from .conditions import Decision, PlaybackRequest, negotiate
-from .pace import PacedBody
+from .pace import Pace
 from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
-from .source import ContentInfo, OpenedRecording, RecordingBody, RecordingSource
+from .source import ContentInfo, OpenedRecording, RecordingSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +31,20 @@ class Opening:
     opened: OpenedRecording | None = None
 
 
-def open_from(
-    source: RecordingSource, key: str, request: PlaybackRequest, pace: Callable[[RecordingBody], PacedBody]
-) -> Opening:
+def open_from(source: RecordingSource, key: str, request: PlaybackRequest, pace: Pace) -> Opening:
     """Ask `source` for exactly what `request` wants: one upstream request in the ordinary case.
 
     Args:
         source: whom to ask.
         key: the storage key.
         request: what the client asked.
-        pace: guards the reading of a body.
+        pace: how long it may take; looked at before each further request, too.
 
     Raises:
         RecordingMissing: the source has no such recording.
         SourceUnavailable: the source failed, or what it has is no recording.
     """
-    opening = _open(source, key, request)
+    opening = _open(source, key, request, pace)
     if is_suspect(opening.info.media_type) and not _shows_first_bytes(opening.opened):
         try:
             require_first_bytes(source, key, pace, opening.info)
@@ -65,9 +62,7 @@ def _shows_first_bytes(opened: OpenedRecording | None) -> bool:
     return opened.span.start == 0 and opened.span.length >= min(FIRST_BYTES, opened.info.length or FIRST_BYTES)
 
 
-def prove(
-    source: RecordingSource, key: str, pace: Callable[[RecordingBody], PacedBody]
-) -> tuple[ContentInfo, ByteSpan | None]:
+def prove(source: RecordingSource, key: str, pace: Pace) -> tuple[ContentInfo, ByteSpan | None]:
     """Ask for the first byte of a recording, and for more where that or the type may be those of a page.
 
     Returns:
@@ -80,11 +75,12 @@ def prove(
     try:
         opened = source.open(key, RangeRequest(0, 0))
     except RangeNotSatisfiable:  # an empty recording has no first byte
+        pace.require_time()
         info = source.describe(key)
         if info.length:
             raise SourceUnavailable("416 to the first byte of a recording that has some", status=416) from None
         return info, None
-    with closing(pace(opened.body)) as body:
+    with closing(pace.guard(opened.body)) as body:
         first = body.read_first(1)
     if not first:
         raise SourceUnavailable("the first byte did not come", is_transient=True)
@@ -93,9 +89,7 @@ def prove(
     return opened.info, opened.span
 
 
-def require_first_bytes(
-    source: RecordingSource, key: str, pace: Callable[[RecordingBody], PacedBody], info: ContentInfo
-) -> None:
+def require_first_bytes(source: RecordingSource, key: str, pace: Pace, info: ContentInfo) -> None:
     """Ask for a recording's first bytes, and see whether they are those of one.
 
     Args:
@@ -108,15 +102,16 @@ def require_first_bytes(
         RecordingMissing: the source has no such recording.
         SourceUnavailable: the source failed, or what it has is no recording, or another one.
     """
+    pace.require_time()
     with suppress(RangeNotSatisfiable):  # an empty recording has none
         opened = source.open(key, RangeRequest(0, FIRST_BYTES - 1))
-        with closing(pace(opened.body)) as body:
+        with closing(pace.guard(opened.body)) as body:
             require_recording(body.read_first(FIRST_BYTES), opened.info.media_type)
         if (opened.info.length, opened.info.strong_etag) != (info.length, info.strong_etag):
             raise SourceUnavailable("two replies tell of two recordings")
 
 
-def _open(source: RecordingSource, key: str, request: PlaybackRequest) -> Opening:
+def _open(source: RecordingSource, key: str, request: PlaybackRequest, pace: Pace) -> Opening:
     wanted = request.wanted
     if request.head or (wanted and wanted.first is None and not wanted.last):
         # bytes=-0 is never asked of a source: stores disagree about it, and only the length is needed.
@@ -125,28 +120,33 @@ def _open(source: RecordingSource, key: str, request: PlaybackRequest) -> Openin
         if request.head or decision.status != 200:
             return Opening(decision, info)
         wanted = None
+        pace.require_time()
     try:
         opened = source.open(key, wanted, unless_etag=request.unless_etag)
     except NotModified as exc:
         return Opening(Decision(304), exc.info)
     except RangeNotSatisfiable as exc:
-        return _beyond_the_end(source, key, request, exc.length)
+        return _beyond_the_end(source, key, request, exc.length, pace)
     decision = negotiate(request, opened.info)
     if decision.status == 200 and opened.span is not None:  # a mismatching If-Range costs one request more
         opened.body.close()
-        return _whole(source, key, request)
+        return _whole(source, key, request, pace)
     return _close_unless_due(decision, opened)
 
 
-def _beyond_the_end(source: RecordingSource, key: str, request: PlaybackRequest, length: int | None) -> Opening:
+def _beyond_the_end(
+    source: RecordingSource, key: str, request: PlaybackRequest, length: int | None, pace: Pace
+) -> Opening:
     """After the source's 416: preconditions, If-Range and the suffix of an empty recording come before it."""
     needs_info = request.is_conditional or length is None or request.wanted is None or request.wanted.first is None
+    pace.require_time()
     info = source.describe(key) if needs_info else ContentInfo(length)
     decision = negotiate(request, info)
-    return Opening(decision, info) if decision.status not in (200, 206) else _whole(source, key, request)
+    return Opening(decision, info) if decision.status not in (200, 206) else _whole(source, key, request, pace)
 
 
-def _whole(source: RecordingSource, key: str, request: PlaybackRequest) -> Opening:
+def _whole(source: RecordingSource, key: str, request: PlaybackRequest, pace: Pace) -> Opening:
+    pace.require_time()
     opened = source.open(key)
     return _close_unless_due(negotiate(request, opened.info), opened)
 

@@ -7,11 +7,37 @@ listener who pauses does not make the source slow.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..errors import DifferentRecording, RecordingError, SourceUnavailable
 from .source import RecordingBody
 
 FLOOR = 8192  # bytes within `read_timeout`: half the pace of a telephone's 8 kHz, 8 bit, at the default of 10 s
+OUT_OF_TIME = "out of time"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast, and until when, a source must send.
+
+    Attributes:
+        read_timeout: seconds of reading within which :data:`FLOOR` bytes, or the rest, must come.
+        clock: monotonic seconds.
+        deadline: on `clock`, after which no read and no further request begins.
+    """
+
+    read_timeout: float
+    clock: Callable[[], float]
+    deadline: float
+
+    def guard(self, body: RecordingBody) -> PacedBody:
+        """The body, from now on read through this object only."""
+        return PacedBody(body, self.read_timeout, self.clock, self.deadline)
+
+    def require_time(self) -> None:
+        """Raise SourceUnavailable where it is too late for a further request."""
+        if self.clock() >= self.deadline:
+            raise SourceUnavailable(OUT_OF_TIME)
 
 
 class PacedBody:
@@ -41,7 +67,7 @@ class PacedBody:
         """See :meth:`cxb_recordings.playback.source.RecordingBody.read`."""
         started = self._clock()
         if self.deadline is not None and started >= self.deadline:
-            raise SourceUnavailable("out of time")
+            raise SourceUnavailable(OUT_OF_TIME)
         try:
             chunk = self._body.read(size)
         except RecordingError:

@@ -7,11 +7,11 @@ from which source that is tried is decided in ``stream``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from ..errors import DifferentRecording, SourceUnavailable
 from .byte_range import RangeRequest
-from .pace import PacedBody
+from .pace import Pace, PacedBody
 from .recognition import is_suspect
 from .source import ContentInfo, OpenedRecording, RecordingSource
 
@@ -72,7 +72,7 @@ def continue_from(
     length: int,
     known: ContentInfo | None,
     etags: Collection[str],
-    pace: Callable[[OpenedRecording], PacedBody],
+    pace: Pace,
 ) -> tuple[OpenedRecording, PacedBody]:
     """Open a source at the cursor, and prove that it has the recording that the stream began with.
 
@@ -83,7 +83,7 @@ def continue_from(
         length: the whole recording's, as promised.
         known: what this source told of the recording when it served this stream before; None where it has not.
         etags: the strong tags of all sources that served this stream.
-        pace: guards the reading of a new body.
+        pace: how long it may take.
 
     Returns:
         The recording, and its body; the next read returns the byte at the cursor.
@@ -106,7 +106,7 @@ def continue_from(
         _require(opened.info, length, etag)
         if not has_proof and opened.info.strong_etag not in md5s:
             raise DifferentRecording("no equal MD5 tag, and too few bytes to compare")
-        body = pace(opened)
+        body = pace.guard(opened.body)
         body.skip(start - (opened.span.start if opened.span else 0))
         body.expect(overlap)
     except BaseException:

@@ -14,7 +14,7 @@ from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, Sour
 from .chunk_size import BASE_CHUNK_SIZE, ChunkSize
 from .conditions import Decision
 from .events import Listener, RecordingServed, RecordingStarted, SourceFailed, StreamResumed, Tell
-from .pace import PacedBody
+from .pace import Pace, PacedBody
 from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
 from .source import ContentInfo, OpenedRecording, RecordingSource
 from .splice import Cursor, continue_from
@@ -138,9 +138,15 @@ class RecordingStream:
         gap = self._cursor.start - begins_at
         skipped = self._body.read_first(min(gap, FIRST_BYTES))
         self._body.skip(gap - len(skipped))
-        first = self._body.read(size) if size else b""
-        self._chunk_size.received(len(first))
-        self._first = first + self._body.read_first(size - len(first)) if first else b""
+        try:
+            while len(self._first) < size and (chunk := self._body.read(size - len(self._first))):
+                if not self._first:
+                    self._chunk_size.received(len(chunk))
+                self._first += chunk
+        except SourceUnavailable:
+            if begins_at == 0:  # of a short page without a length the end is a break, but it is no recording first
+                require_recording((skipped + self._first)[:FIRST_BYTES], None)
+            raise
         if remaining is not None and len(self._first) < size:
             raise SourceUnavailable(f"ended {remaining - len(self._first)} bytes early", is_transient=True)
         if begins_at == 0:
@@ -290,11 +296,7 @@ class RecordingStream:
         return False
 
     def _continue_from(self, source: RecordingSource, length: int, mending: _Mending) -> None:
-        deadline = self._clock() + mending.deadline - self._now()
-
-        def pace(opened: OpenedRecording) -> PacedBody:
-            return PacedBody(opened.body, self._limits.read_timeout, self._clock, deadline)
-
+        pace = Pace(self._limits.read_timeout, self._clock, self._clock() + mending.deadline - self._now())
         known = self._known.get(source.name)
         etags = [info.strong_etag for info in self._known.values() if info.strong_etag]
         self._opened, self._body = continue_from(source, self._key, self._cursor, length, known, etags, pace)

@@ -7,6 +7,7 @@ of a recording that a reply does not tell, and the body. What a head means is ju
 from __future__ import annotations
 
 import ssl
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -23,6 +24,7 @@ from .reply import Accepted, judge
 
 _JUDGED = (200, 206, 304, 416)  # by `judge`; what any other status means, each kind of source knows
 _WITHOUT_HEAD = (405, 501)
+ATTEMPT_SECONDS = 5.0  # after which an attempt at one source begins no further request
 _EVERYTHING, _FIRST_BYTE = RangeRequest(0, None), RangeRequest(0, 0)
 
 
@@ -51,60 +53,89 @@ class HttpSource(ABC):
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
-        opened = self._get(key, wanted, unless_etag)
-        if opened is not None and opened.span is not None and opened.info.length is None:
-            opened = self._with_total(key, opened, opened.span, wanted)
-        if opened is None:  # the part can't be had, or not be told from the whole
-            opened = self._whole(key)
-        if opened.info.length is None:
-            opened = self._with_length(key, opened)
-        if opened.info.length is None:
-            opened = self._empty_or_lengthless(opened)
-        return opened
+        return _Attempt(self, key).open(wanted, unless_etag)
 
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
-        info = self._head(key)
-        if info is not None and info.length is not None:
-            return info
-        with suppress(RangeNotSatisfiable):  # an empty recording has no first byte
-            accepted, body = self._ask(key, _FIRST_BYTE)
-            with closing(body):
-                if accepted.info.length is not None and not accepted.is_whole_or_part:
-                    return accepted.info
-                if accepted.info.length is None and accepted.is_whole_or_part:
-                    return _with(accepted.info, 0) if body.is_empty() else accepted.info
-        opened = self.open(key)
-        opened.body.close()
-        return opened.info
+        return _Attempt(self, key).describe()
 
     def request(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
         """Send one request by :meth:`send`; see :func:`exchange`."""
         return exchange(lambda: self.send(method, key, headers))
 
-    def _get(
-        self, key: str, wanted: RangeRequest | None = None, unless_etag: str | None = None
-    ) -> OpenedRecording | None:
+
+class _Attempt:
+    """One attempt to get a recording: one request, and more where a reply does not tell the length.
+
+    HEAD is asked once at most, and no further request begins after :data:`ATTEMPT_SECONDS`: a listener waits.
+    """
+
+    __slots__ = ("_asked_head", "_key", "_source", "_started", "_told")
+
+    def __init__(self, source: HttpSource, key: str) -> None:
+        self._source = source
+        self._key = key
+        self._started: float | None = None
+        self._asked_head = False
+        self._told: ContentInfo | None = None  # by HEAD
+
+    def open(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> OpenedRecording:
+        """See :meth:`HttpSource.open`."""
+        opened = self._get(wanted, unless_etag)
+        if opened is not None and opened.span is not None and opened.info.length is None:
+            opened = self._with_total(opened, opened.span, wanted)
+        if opened is None:  # the part can't be had, or not be told from the whole
+            opened = self._whole()
+        if opened.info.length is None:
+            opened = self._with_length(opened)
+        if opened.info.length is None:
+            opened = self._empty_or_lengthless(opened)
+        return opened
+
+    def describe(self) -> ContentInfo:
+        """See :meth:`HttpSource.describe`."""
+        self._asked_head, self._told = True, self._head()
+        info = self._told
+        if info is not None and info.length is not None:
+            return info
+        with suppress(RangeNotSatisfiable):  # an empty recording has no first byte
+            accepted, body = self._ask(_FIRST_BYTE)
+            with closing(body):
+                if accepted.info.length is not None and not accepted.is_whole_or_part:
+                    return accepted.info
+                if accepted.info.length is None and accepted.is_whole_or_part:
+                    return _with(accepted.info, 0) if body.is_empty() else accepted.info
+        opened = self.open()
+        opened.body.close()
+        return opened.info
+
+    def _request(self, method: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        elif now - self._started >= ATTEMPT_SECONDS:
+            raise SourceUnavailable("takes too long to tell the length", is_transient=True)
+        return self._source.request(method, self._key, headers)
+
+    def _get(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> OpenedRecording | None:
         """Ask once; None for a reply to `wanted` that may carry the part or the whole."""
-        accepted, body = self._ask(key, wanted, unless_etag)
+        accepted, body = self._ask(wanted, unless_etag)
         if accepted.is_whole_or_part:
             body.close()
             return None
-        return OpenedRecording(accepted.info, accepted.span, body, self)
+        return OpenedRecording(accepted.info, accepted.span, body, self._source)
 
-    def _ask(
-        self, key: str, wanted: RangeRequest | None = None, unless_etag: str | None = None
-    ) -> tuple[Accepted, UpstreamBody]:
+    def _ask(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> tuple[Accepted, UpstreamBody]:
         headers = {}
         if wanted is not None:
             headers["Range"] = str(wanted)
         if unless_etag is not None:
             headers["If-None-Match"] = f'"{unless_etag}"'
-        response = self.request("GET", key, headers)
+        response = self._request("GET", headers)
         body = UpstreamBody(response)
         try:
             if response.status not in _JUDGED:
-                self.refuse(response)
+                self._source.refuse(response)
             accepted = judge(response.status, response.headers, wanted, unless_etag)
         except BaseException:
             body.close()
@@ -112,32 +143,32 @@ class HttpSource(ABC):
         body.length = accepted.body_length
         return accepted, body
 
-    def _whole(self, key: str) -> OpenedRecording:
-        accepted, body = self._ask(key)
-        return OpenedRecording(accepted.info, None, body, self)
+    def _whole(self) -> OpenedRecording:
+        accepted, body = self._ask()
+        return OpenedRecording(accepted.info, None, body, self._source)
 
-    def _head(self, key: str) -> ContentInfo | None:
+    def _head(self) -> ContentInfo | None:
         """What a HEAD tells; None from a source without HEAD."""
-        response = self.request("HEAD", key, {})
+        response = self._request("HEAD", {})
         # Never left to the next request: some servers send a body behind the head of HEAD, too.
         UpstreamBody(response).close()
         if response.status in _WITHOUT_HEAD:
             return None
         if response.status != 200:
-            self.refuse(response)
+            self._source.refuse(response)
         return judge(200, response.headers).info
 
     def _with_total(
-        self, key: str, opened: OpenedRecording, span: ByteSpan, wanted: RangeRequest | None
+        self, opened: OpenedRecording, span: ByteSpan, wanted: RangeRequest | None
     ) -> OpenedRecording | None:
         """A part whose reply tells no total (``bytes a-b/*``), with the total that HEAD tells; None where none fits."""
-        info = self._told_by_head(key, opened.info)
+        info = self._told_by_head(opened.info)
         if info is not None and info.length is not None and wanted and wanted.resolve(info.length) == span:
-            return OpenedRecording(_with(opened.info, info.length), span, opened.body, self)
+            return OpenedRecording(_with(opened.info, info.length), span, opened.body, self._source)
         opened.body.close()
         return None
 
-    def _with_length(self, key: str, opened: OpenedRecording) -> OpenedRecording:
+    def _with_length(self, opened: OpenedRecording) -> OpenedRecording:
         """The whole of a recording whose length the reply did not tell.
 
         Only with a length can a client tell a broken transfer from a finished one: ``bytes=0-`` is asked for, whose
@@ -145,22 +176,22 @@ class HttpSource(ABC):
         """
         opened.body.close()
         try:
-            counted = self._get(key, _EVERYTHING)
+            counted = self._get(_EVERYTHING)
         except RangeNotSatisfiable as exc:  # no byte, so no range; a 416 that tells no length proves nothing
-            whole = self._whole(key)
+            whole = self._whole()
             return whole if exc.length is None else self._promising(whole, exc.length)
         if counted is None:
-            return self._whole(key)
+            return self._whole()
         if counted.info.length is not None:
-            return OpenedRecording(counted.info, None, counted.body, self)
-        info = self._told_by_head(key, counted.info)
+            return OpenedRecording(counted.info, None, counted.body, self._source)
+        info = self._told_by_head(counted.info)
         length = info.length if info else None
         if counted.span is None:
             return counted if length is None else self._promising(counted, length)
         if length == counted.span.stop:
-            return OpenedRecording(_with(counted.info, length), None, counted.body, self)
+            return OpenedRecording(_with(counted.info, length), None, counted.body, self._source)
         counted.body.close()
-        return self._whole(key)
+        return self._whole()
 
     def _empty_or_lengthless(self, opened: OpenedRecording) -> OpenedRecording:
         """A recording whose length nothing tells: 0 bytes where its body ends at once."""
@@ -176,15 +207,16 @@ class HttpSource(ABC):
         """A whole recording of a length that its own reply does not tell; its body fails where it has another."""
         if isinstance(opened.body, UpstreamBody):
             opened.body.length = length
-        return OpenedRecording(_with(opened.info, length), None, opened.body, self)
+        return OpenedRecording(_with(opened.info, length), None, opened.body, self._source)
 
-    def _told_by_head(self, key: str, seen: ContentInfo) -> ContentInfo | None:
+    def _told_by_head(self, seen: ContentInfo) -> ContentInfo | None:
         """What HEAD tells of the version that was seen; None where it does not."""
-        with suppress(SourceUnavailable, RecordingMissing):
-            info = self._head(key)
-            if info is not None and (seen.etag is None or info.etag in (None, seen.etag)):
-                return info
-        return None
+        if not self._asked_head:
+            self._asked_head = True
+            with suppress(SourceUnavailable, RecordingMissing):
+                self._told = self._head()
+        info = self._told
+        return info if info is not None and (seen.etag is None or info.etag in (None, seen.etag)) else None
 
 
 def _with(info: ContentInfo, length: int | None) -> ContentInfo:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
 from cxb_recordings.playback.source import RecordingSource
+from cxb_recordings.sources import http_source
+from tests.fakes import FakeTime
 from tests.servers.fleet_host import Received
 from tests.servers.scripted_origin import ScriptedOrigin, reply
 
@@ -118,3 +121,46 @@ def test_a_recording_without_a_length_is_whole_though_its_first_byte_was_looked_
     opened = source.open("k")
     assert (opened.info.length, read(opened)) == (None, data)
     assert source.describe("k").length is None
+
+
+WANTED = [None, RANGE, RangeRequest(0, None), RangeRequest(0, 0), RangeRequest(None, 5), RangeRequest(len(DATA), None)]
+
+
+@pytest.mark.parametrize("etag", [None, '"a"'])
+@pytest.mark.parametrize("hides", [without_a_total, lambda received, etag: chunked(received, DATA, etag)])
+@pytest.mark.parametrize("wanted", WANTED)
+def test_head_is_asked_once_and_get_four_times_at_most(
+    wanted: RangeRequest | None,
+    hides: Callable[[Received, str | None], bytes],
+    etag: str | None,
+    origin: ScriptedOrigin,
+    ask_either: Callable[..., RecordingSource],
+) -> None:
+    origin.answer = lambda received: hides(received, etag)
+    source = ask_either(origin.url)
+    for attempt in (lambda: source.open("k", wanted).body.close(), lambda: source.describe("k")):
+        origin.requests.clear()
+        attempt()
+
+        methods = [received.method for received in origin.requests]
+        assert methods.count("HEAD") <= 1
+        assert methods.count("GET") <= 4
+
+
+def test_a_slow_source_that_tells_no_length_is_not_asked_on_and_on(
+    origin: ScriptedOrigin, ask_either: Callable[..., RecordingSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = FakeTime()
+    monkeypatch.setattr(http_source, "time", SimpleNamespace(monotonic=now.clock))
+    source = ask_either(origin.url)
+
+    def answer(received: Received) -> bytes:
+        now.sleep(http_source.ATTEMPT_SECONDS)
+        return chunked(received, DATA)
+
+    origin.answer = answer
+    for attempt in (source.open, source.describe):
+        origin.requests.clear()
+        with pytest.raises(SourceUnavailable, match="takes too long to tell the length"):
+            attempt("k")
+        assert len(origin.requests) == 1
