@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask_jwt_extended import JWTManager, create_access_token
 
 from cxb_recordings import InMemoryCallRepository, RecordingService, register, signals, stream_recording_key
@@ -174,6 +174,20 @@ def test_all_that_is_told_of_a_playback_has_one_id(
         ids.append(playback_id)
 
     assert ids[0] != ids[1]
+
+
+def test_a_reply_is_told_whole_where_the_host_has_a_class_of_its_own_for_replies(
+    app: Flask, held: InMemoryRecordings
+) -> None:
+    class HostResponse(Response):
+        pass
+
+    app.response_class = HostResponse
+    assert app.test_client().get(PUBLIC).data == DATA
+
+    [answered] = held.heard(signals.RequestAnswered)
+    [served] = held.heard(signals.RecordingServed)
+    assert (answered.source, answered.playback_id) == (held.sources[1].name, served.playback_id)
 
 
 def test_a_404_and_its_reply_have_one_id_and_a_refused_request_has_none(app: Flask, held: InMemoryRecordings) -> None:

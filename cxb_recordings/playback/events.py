@@ -127,7 +127,7 @@ class RequestAnswered(Event):
         route: ``admin`` or ``public``.
         status: the HTTP status, whatever it is.
         source: the source that has the recording; None where none has, or none was asked.
-        playback_id: see :class:`Listener`; None where the request was refused before the route's view.
+        playback_id: see :class:`Listener`; None where the reply is not of the route's view, such as a refusal.
     """
 
     route: str

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import current_app, request
 from flask_jwt_extended import exceptions as refused
 from flask_jwt_extended import get_jwt, get_jwt_identity, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException
@@ -15,7 +15,8 @@ from jwt import exceptions as invalid
 from jwt.exceptions import PyJWTError
 from werkzeug.exceptions import HTTPException
 
-from .responses import problem, unavailable
+from .head import ADMIN, problem
+from .responses import Reply, unavailable
 
 View = Callable[..., Any]
 
@@ -71,7 +72,7 @@ def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...
                 verify_jwt_in_request()
             except (JWTExtendedException, PyJWTError, IndexError) as exc:
                 if _is_outage(exc):
-                    return unavailable("JWT check", None, public=False)
+                    return unavailable("JWT check", None, ADMIN)
                 _log(401, next(_REASONS[kind] for kind in (*type(exc).__mro__, PyJWTError) if kind in _REASONS))
                 return _unauthorized()
             except UnicodeDecodeError:  # a query that is not UTF-8, where JWT_TOKEN_LOCATION has it looked at
@@ -80,12 +81,12 @@ def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...
             except HTTPException:  # of the host's own loaders
                 raise
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured
-                return unavailable("JWT check", None, public=False)
+                return unavailable("JWT check", None, ADMIN)
             items = _items(get_jwt(), path)
             if not items or not _has(items, values):
                 is_there = "is missing" if items is None else "has no value that is allowed"
                 _log(403, f"the claim {claim!r} {is_there}")
-                return problem(403, "This needs an administrator's token.", public=False)
+                return Reply(problem(403, "This needs an administrator's token.", ADMIN))
             return view(*args, **kwargs)
 
         return guarded
@@ -134,7 +135,5 @@ def _has(items: list[Any], values: tuple[str | bool, ...]) -> bool:
     return any(isinstance(item, (str, bool)) and item in values for item in items)
 
 
-def _unauthorized() -> Response:
-    response = problem(401, "This needs a valid access token.", public=False)
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+def _unauthorized() -> Reply:
+    return Reply(problem(401, "This needs a valid access token.", ADMIN, {"WWW-Authenticate": "Bearer"}))

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
 
 from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
 from ..playback.events import Listener, RecordingNotFound, RequestAnswered
 from ..service import RecordingService
+from .head import ADMIN, PUBLIC, Audience, not_found
 from .paths import add_route
-from .responses import ANSWER, deliver, not_found, unavailable
+from .responses import Reply, deliver, unavailable
 
 
 def admin_blueprint(
@@ -31,10 +32,10 @@ def admin_blueprint(
 
     @require_admin
     def recording(session_id: str) -> Response:
-        listener = _noted(Listener("admin", session_id))
+        listener = Listener("admin", session_id)
         if not session_id:  # the prefix with a slash behind it: asked of no repository
-            return _nothing_to_play(service, "call", listener)
-        return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, identity)
+            return _nothing_to_play(service, "call", listener, ADMIN)
+        return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, ADMIN, identity)
 
     add_route(blueprint, "session_id", recording)
     return blueprint
@@ -46,10 +47,10 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
     blueprint.after_request(_reporter(service, "public"))
 
     def recording(token: str) -> Response:
-        listener = _noted(Listener("public", token_fingerprint=fingerprint(token)))
+        listener = Listener("public", token_fingerprint=fingerprint(token))
         if not is_well_formed(token):
-            return _nothing_to_play(service, "token", listener)
-        return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener)
+            return _nothing_to_play(service, "token", listener, PUBLIC)
+        return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener, PUBLIC)
 
     add_route(blueprint, "token", recording)
     return blueprint
@@ -59,44 +60,42 @@ def _reporter(service: RecordingService, route: str) -> Callable[[Response], Res
     """Tells of every reply of a blueprint, also of those that a decorator or an error handler of the host makes."""
 
     def report(response: Response) -> Response:
-        service.tell(RequestAnswered(route, response.status_code, **g.pop(ANSWER, {})))
+        # Not by isinstance: a host's own `response_class` takes the place of the reply's class.
+        source, playback_id = getattr(response, "source", None), getattr(response, "playback_id", None)
+        service.tell(RequestAnswered(route, response.status_code, source, playback_id))
         return response
 
     return report
-
-
-def _noted(listener: Listener) -> Listener:
-    setattr(g, ANSWER, {"playback_id": listener.playback_id})
-    return listener
 
 
 def _find_and_deliver(
     service: RecordingService,
     find: Callable[[], Call | None],
     listener: Listener,
+    audience: Audience,
     identity: Callable[[], object] | None = None,
-) -> Response:
-    step, public = "identity", listener.route == "public"
+) -> Reply:
+    step = "identity"
     try:
         if identity is not None:
             listener = replace(listener, identity=identity())
         step = "call repository"
         call = find()
         if call is None:
-            return _nothing_to_play(service, "call", listener)
+            return _nothing_to_play(service, "call", listener, audience)
         key = recording_key_from_call(call)
         session_id = call.get("session_id")
     except HTTPException:
         raise
     except Exception:  # noqa: BLE001 - both are the host's code and may raise anything
-        return unavailable(step, listener, public=public)
-    if public and isinstance(session_id, str):
+        return unavailable(step, listener, audience)
+    if listener.session_id is None and isinstance(session_id, str):
         listener = replace(listener, session_id=session_id)
     if key is None:
-        return _nothing_to_play(service, "key", listener)
-    return deliver(service, key, listener, public=public)
+        return _nothing_to_play(service, "key", listener, audience)
+    return deliver(service, key, listener, audience)
 
 
-def _nothing_to_play(service: RecordingService, step: str, listener: Listener) -> Response:
+def _nothing_to_play(service: RecordingService, step: str, listener: Listener, audience: Audience) -> Reply:
     service.tell(RecordingNotFound(listener, step))
-    return not_found(public=listener.route == "public", step=step)
+    return Reply(not_found(audience, step), listener)

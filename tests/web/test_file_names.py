@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxb_recordings.web.responses import content_disposition
+from cxb_recordings.web.file_names import content_disposition
 
 from .site import Upstream
 
