@@ -16,8 +16,9 @@ from .calls.tokens import mint_recording_access_token
 from .endpoints import StorageHost
 from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from .findings import Finding, Status, unreachable, what
+from .options import Options
 from .playback.byte_range import RangeRequest
-from .service import Options, RecordingService
+from .service import RecordingService
 from .settings import STORAGE_FIELDS, StorageSettings, SystemSettings
 from .sources.fleet import FleetHost
 from .sources.probes import StorageProbe, StoreReply, fleet_hosts

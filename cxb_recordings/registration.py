@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
-import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 
 from .calls.repository import CallRepository
 from .errors import InvalidRegistration
-from .links import URL_PREFIX
-from .playback.chunk_size import BASE_CHUNK_SIZE
-from .service import Options, RecordingService
+from .links import PUBLIC_URL_PREFIX, URL_PREFIX
+from .options import DEFAULT_NAME, Options
+from .service import RecordingService
 from .web.auth import jwt_admin_required, jwt_identity
 from .web.cli import Registration, add_commands
 from .web.paths import every_path_below, rule_in_the_way
 from .web.stream_guard import StreamGuard
 from .web.views import admin_blueprint, public_blueprint
 
-LONGEST_TIMEOUT = 2**31 // 1000  # seconds: sockets wait by poll(), whose C int counts milliseconds
 
-
-def register(
+def register(  # noqa: D417 - Options describes them, once
     app: Flask,
     settings_provider: Callable[[], Mapping[str, Any]],
     call_repo: CallRepository,
@@ -35,22 +31,22 @@ def register(
     require_admin: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
     admin_claim: str | Sequence[str] = "role",
     admin_values: Iterable[str | bool] = ("admin",),
-    name: str = "cxb_recordings",
+    name: str = DEFAULT_NAME,
     admin_url_prefix: str = "/api/v1/recordings",
-    public_url_prefix: str = "/api/v1/public/recordings",
-    max_chunk_size: int = 262144,
-    connect_timeout: float = 2.0,
-    read_timeout: float = 10.0,
-    search_timeout: float = 20.0,
-    resume_attempts: int = 8,
-    resume_timeout: float = 60.0,
-    host_cooldown: float = 10.0,
-    outage_status: int = 404,
-    require_https_fleet: bool = False,
-    ca_bundle: str | os.PathLike[str] | None = None,
+    public_url_prefix: str = PUBLIC_URL_PREFIX,
+    max_chunk_size: int = Options.max_chunk_size,
+    connect_timeout: float = Options.connect_timeout,
+    read_timeout: float = Options.read_timeout,
+    search_timeout: float = Options.search_timeout,
+    resume_attempts: int = Options.resume_attempts,
+    resume_timeout: float = Options.resume_timeout,
+    host_cooldown: float = Options.host_cooldown,
+    outage_status: int = Options.outage_status,
+    require_https_fleet: bool = Options.require_https_fleet,
+    ca_bundle: str | os.PathLike[str] | None = Options.ca_bundle,
     identity: Callable[[], object] | None = None,
-    max_streams: int | None = None,
-    offload: str | None = None,
+    max_streams: int | None = Options.max_streams,
+    offload: str | None = Options.offload,
 ) -> RecordingService:
     """Mount the admin and the public recording route on a Flask app.
 
@@ -66,23 +62,10 @@ def register(
         name: prefix of the blueprints' names, and key in ``app.extensions``.
         admin_url_prefix: path in front of ``/{session_id}``.
         public_url_prefix: path in front of ``/{token}``.
-        max_chunk_size: ceiling of a chunk in bytes; 8192 gives fixed 8 KB chunks.
-        connect_timeout: seconds for each attempt to connect to a source.
-        read_timeout: seconds without a byte from a source, or with less than 8 KB.
-        search_timeout: seconds for finding the first byte, all sources together.
-        resume_attempts: rounds of retries for a stream that broke; the count resets after 64 KB; 0 cuts it at the
-            first break.
-        resume_timeout: seconds for them all; time in which the client does not read never counts.
-        host_cooldown: seconds for which an unreachable source is asked last.
-        outage_status: 404, or 503 (with Retry-After) where no source had a recording and at least one of them failed.
-        require_https_fleet: a fleet host with plain http is not asked and counts as failed.
-        ca_bundle: path of a PEM file with the certificates to trust for storage and fleet hosts, instead of the usual
-            ones (a private CA).
         identity: returns whom signals name as the listener on the admin route; by default the JWT's identity.
-        max_streams: streams in progress at most, in each process, and apart from them as many HEADs; beyond it 503 with
-            Retry-After. None for no bound.
-        offload: the internal nginx location (``/_protected/``) that fetches from storage; see the how-to. Not without
-            that nginx in front: the reply holds a signed URL, which nginx alone must see.
+
+    All other keywords say how the service behaves: ``cxb_recordings.options.Options`` has each with its unit and
+    meaning, and so has the table in docs/hosting.md.
 
     Returns:
         The recording service, also kept at ``app.extensions[name]``.
@@ -90,29 +73,6 @@ def register(
     Raises:
         InvalidRegistration: an argument can't work; every mistake is named with its remedy.
     """
-    admin_values = _claim_values(admin_values)
-    mistakes = [
-        *_mistaken_parts(app, settings_provider, call_repo),
-        *_mistaken_callables(require_admin=require_admin, identity=identity),
-        *_mistaken_admin(app, require_admin, admin_claim, admin_values),
-        *_mistaken_root(app),
-        *_mistaken_mounting(app, name, admin_url_prefix=admin_url_prefix, public_url_prefix=public_url_prefix),
-        *_mistaken_counts(BASE_CHUNK_SIZE, "bytes", max_chunk_size=max_chunk_size),
-        *_mistaken_counts(0, "attempts", resume_attempts=resume_attempts),
-        *_mistaken_counts(1, "streams", max_streams=1 if max_streams is None else max_streams),
-        *_mistaken_seconds(
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            search_timeout=search_timeout,
-            resume_timeout=resume_timeout,
-            host_cooldown=host_cooldown,
-        ),
-        *_mistaken_outage_status(outage_status),
-        *_mistaken_security(require_https_fleet, ca_bundle),
-        *_mistaken_offload(offload),
-    ]
-    if mistakes:
-        raise InvalidRegistration(mistakes)
     options = Options(
         max_chunk_size=max_chunk_size,
         connect_timeout=connect_timeout,
@@ -124,10 +84,22 @@ def register(
         max_streams=max_streams,
         outage_status=outage_status,
         require_https_fleet=require_https_fleet,
-        ca_bundle=None if ca_bundle is None else os.fspath(ca_bundle),
-        public_url_prefix=app.config["APPLICATION_ROOT"].rstrip("/") + public_url_prefix,  # as url_for has it
+        ca_bundle=os.fspath(ca_bundle) if isinstance(ca_bundle, os.PathLike) else ca_bundle,
         offload=offload,
     )
+    admin_values = _claim_values(admin_values)
+    mistakes = [
+        *_mistaken_parts(app, settings_provider, call_repo),
+        *_mistaken_callables(require_admin=require_admin, identity=identity),
+        *_mistaken_admin(app, require_admin, admin_claim, admin_values),
+        *_mistaken_root(app),
+        *_mistaken_mounting(app, name, admin_url_prefix=admin_url_prefix, public_url_prefix=public_url_prefix),
+        *options.mistakes(),
+    ]
+    if mistakes:
+        raise InvalidRegistration(mistakes)
+    root = app.config["APPLICATION_ROOT"].rstrip("/")  # as url_for has it
+    options = replace(options, public_url_prefix=root + public_url_prefix)
     service = RecordingService(settings_provider, options)
     guard = _proven(require_admin) if require_admin else jwt_admin_required(admin_claim, admin_values)
     app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
@@ -223,48 +195,3 @@ def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterabl
                 "below nor above that of another: it answers every path below its prefix"
             )
         rules.append(every_path_below(prefix, argument))
-
-
-def _mistaken_counts(least: int, unit: str, **counts: object) -> Iterable[str]:
-    for argument, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            yield f"{argument}: a whole number of {unit} from {least} is needed"
-
-
-def _mistaken_outage_status(outage_status: object) -> Iterable[str]:
-    if outage_status not in (404, 503):
-        yield "outage_status: 404 or 503 is needed"
-
-
-def _mistaken_offload(offload: object) -> Iterable[str]:
-    if offload is None:
-        return
-    if not isinstance(offload, str) or not re.fullmatch(r"/(?:[A-Za-z0-9._~-]+/)+", offload):
-        yield "offload: the path of an internal nginx location is needed, such as /_protected/, or None"
-
-
-def _mistaken_seconds(**seconds: object) -> Iterable[str]:
-    for argument, value in seconds.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not 0 < value <= LONGEST_TIMEOUT:  # type: ignore[operator]
-            yield f"{argument}: a number of seconds above 0 and up to {LONGEST_TIMEOUT} is needed"
-
-
-def _mistaken_security(require_https_fleet: object, ca_bundle: object) -> Iterable[str]:
-    if not isinstance(require_https_fleet, bool):
-        yield "require_https_fleet: True or False is needed"
-    if ca_bundle is not None:
-        if not isinstance(ca_bundle, (str, os.PathLike)):
-            yield f"ca_bundle: a path is needed, not {type(ca_bundle).__name__}"
-        elif not os.fspath(ca_bundle) or not Path(ca_bundle).exists():
-            yield f"ca_bundle: there is no {os.fspath(ca_bundle)!r}"
-        elif not _holds_certificates(ca_bundle):
-            yield "ca_bundle: a file of certificates in PEM that can be read is needed, not a directory of them"
-
-
-def _holds_certificates(path: str | os.PathLike[str]) -> bool:
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError:  # SSLError is one; of a directory too
-        return False
-    return True

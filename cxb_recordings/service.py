@@ -8,62 +8,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from . import links, storage_urls
 from .endpoints import find_object
 from .errors import RecordingMissing
 from .hand_over import URL_SECONDS, StoredRecordings
+from .options import Options
 from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound
 from .playback.source import RecordingSource, key_is_askable, signer_of
-from .playback.stream import StreamLimits
 from .search import Playback, Search
 from .settings import SettingsReader, SystemSettings
 from .signals import send
 from .slots import Slots
 from .sources.availability import Availability
 from .sources.upstreams import Upstreams
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a service behaves; the keywords of ``register`` that are not about Flask.
-
-    Attributes:
-        max_chunk_size: ceiling of a chunk, in bytes.
-        connect_timeout: seconds for each attempt to connect.
-        read_timeout: seconds without a byte from a source, or with less than 8 KB.
-        search_timeout: seconds for finding the first byte; bounds are checked between attempts and reads.
-        resume_attempts: tries to go on with a broken stream, between 64 KB of progress.
-        resume_timeout: seconds for them all.
-        host_cooldown: seconds for which an unreachable source is asked last.
-        max_streams: streams in progress at most, in this process, and apart from them as many HEADs; None for no bound.
-        outage_status: 404, or 503 where no source had a recording and one of them failed.
-        require_https_fleet: a fleet host with plain http is not asked and counts as failed.
-        ca_bundle: path of certificates for storage and fleet.
-        public_url_prefix: of links: where the public route is mounted, below the path of the app itself.
-        offload: the internal nginx location that fetches from storage; None where Python carries every byte.
-    """
-
-    max_chunk_size: int = 262144
-    connect_timeout: float = 2.0
-    read_timeout: float = 10.0
-    search_timeout: float = 20.0
-    resume_attempts: int = 8
-    resume_timeout: float = 60.0
-    host_cooldown: float = 10.0
-    max_streams: int | None = None
-    outage_status: int = 404
-    require_https_fleet: bool = False
-    ca_bundle: str | None = None
-    public_url_prefix: str = links.PUBLIC_URL_PREFIX
-    offload: str | None = None
-
-    def stream_limits(self) -> StreamLimits:
-        """Those of them that are a stream's."""
-        return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)
 
 
 class RecordingService:

@@ -18,6 +18,7 @@ from flask import Flask
 
 from . import signals
 from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
+from .options import DEFAULT_NAME
 from .playback.byte_range import RangeRequest
 from .playback.source import ContentInfo, OpenedRecording
 from .service import RecordingService
@@ -141,7 +142,7 @@ class InMemoryRecordings:
 
 
 @contextmanager
-def hold_in_memory(app: Flask, *sources: InMemorySource, name: str = "cxb_recordings") -> Iterator[InMemoryRecordings]:
+def hold_in_memory(app: Flask, *sources: InMemorySource, name: str = DEFAULT_NAME) -> Iterator[InMemoryRecordings]:
     """Ask sources in memory, and no other, for the recordings of an app, until the context ends.
 
     Settings and calls stay the app's own. Nothing is known of the sources at first, and what the app knew of its own

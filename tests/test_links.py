@@ -16,7 +16,7 @@ from cxb_recordings import (
     crm_recording_url,
     crm_url_problem,
 )
-from cxb_recordings.service import Options
+from cxb_recordings.options import Options
 
 TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
 HOST = "voice.example"

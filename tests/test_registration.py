@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cxb_recordings import (
     RecordingService,
     register,
 )
+from cxb_recordings.options import Options
 from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.moto_s3 import Bucket
 
@@ -85,14 +87,21 @@ def test_every_keyword_has_the_default_of_the_table() -> None:
     assert {name: keywords[name] for name in DEFAULTS} == DEFAULTS
 
 
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_every_keyword_and_its_default_stand_in_the_docs(name: str) -> None:
+def test_the_table_of_the_docs_has_every_keyword_with_its_default_and_each_option_with_unit_and_meaning() -> None:
     page = (Path(__file__).parents[1] / "docs" / "hosting.md").read_text()
+    without_links = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", page)
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| (\w*) ?\| (.*) \|$", without_links, re.MULTILINE)
+    parameters = inspect.signature(register).parameters.values()
+    keywords = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+    descriptions = Options.descriptions()
 
-    row = re.search(rf"^\| `{name}` \| `([^`]*)` \|", page, re.MULTILINE)
-
-    assert row is not None, "no row in docs/hosting.md"
-    assert row[1].replace('"', "'") == repr(inspect.signature(register).parameters[name].default)
+    assert {name: default.replace('"', "'") for name, default, _, _ in rows} == {
+        name: repr(default) for name, default in keywords.items()
+    }
+    assert {name: (unit, meaning) for name, _, unit, meaning in rows if name in descriptions} == {
+        name: (described.unit, described.meaning) for name, described in descriptions.items()
+    }
+    assert {name: keywords[name] for name in descriptions} == {name: getattr(Options(), name) for name in descriptions}
 
 
 def test_three_arguments_are_enough() -> None:
@@ -158,6 +167,8 @@ def test_three_arguments_are_enough() -> None:
         ({"resume_attempts": -1}, "resume_attempts", "from 0"),
         ({"max_streams": 0}, "max_streams", "from 1"),
         ({"outage_status": 500}, "outage_status", "404 or 503"),
+        ({"outage_status": True}, "outage_status", "404 or 503"),
+        ({"require_https_fleet": 1}, "require_https_fleet", "True or False"),
         ({"require_https_fleet": "yes"}, "require_https_fleet", "True or False"),
         ({"ca_bundle": "/no/such/file.pem"}, "ca_bundle", "there is no '/no/such/file.pem'"),
         ({"ca_bundle": 3}, "ca_bundle", "a path"),
@@ -196,6 +207,7 @@ def test_all_mistakes_are_told_together() -> None:
         {"admin_claim": ["realm_access", "roles"]},
         {"admin_values": {"admin", "root"}},
         {"resume_attempts": 0, "max_streams": 1, "outage_status": 503},
+        {"outage_status": HTTPStatus.SERVICE_UNAVAILABLE},
         {"ca_bundle": Path(certifi.where())},
         {"ca_bundle": certifi.where()},
         {"require_admin": jwt_required()},

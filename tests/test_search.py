@@ -10,11 +10,12 @@ from unittest.mock import Mock
 import pytest
 
 from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
+from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording
 from cxb_recordings.search import RETRY_SECONDS
-from cxb_recordings.service import Options, RecordingService
+from cxb_recordings.service import RecordingService
 from cxb_recordings.sources.availability import RETRY_BUDGET
 from cxb_recordings.testing import InMemorySource
 from tests.fakes import FakeTime

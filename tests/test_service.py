@@ -15,10 +15,11 @@ from flask_jwt_extended import JWTManager
 
 from cxb_recordings import InMemoryCallRepository, register, signals
 from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, TooManyStreams
+from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.playback.source import ContentInfo
-from cxb_recordings.service import Options, RecordingService
+from cxb_recordings.service import RecordingService
 from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port, wait_until
 from tests.servers.fleet_host import FleetHost, FleetHostFactory

@@ -25,7 +25,7 @@ class Upstreams:
     def __init__(
         self, *, connect_timeout: float, read_timeout: float, require_https_fleet: bool, ca_bundle: str | None
     ) -> None:
-        """See :class:`cxb_recordings.service.Options`. Nothing is made before it is needed."""
+        """See :class:`cxb_recordings.options.Options`. Nothing is made before it is needed."""
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._require_https_fleet = require_https_fleet

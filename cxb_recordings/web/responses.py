@@ -13,6 +13,7 @@ from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from ..errors import RecordingMissing, RecordingUnreachable, TooManyStreams
+from ..options import DEFAULT_NAME
 from ..playback.conditions import PlaybackRequest
 from ..playback.events import Listener
 from ..service import RecordingService
@@ -48,7 +49,7 @@ class Reply(Response):
         self.source = source
 
 
-def stream_recording_key(key: str, *, name: str = "cxb_recordings", public: bool = False) -> Response:
+def stream_recording_key(key: str, *, name: str = DEFAULT_NAME, public: bool = False) -> Response:
     """Answer the current request with the recording under a storage key; for a view of the host's own.
 
     Who may listen is the calling view's decision.

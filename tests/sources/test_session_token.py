@@ -13,9 +13,9 @@ from botocore.config import Config
 
 from cxb_recordings import RecordingService, enrich_call_with_accessible_url, generate_signed_url
 from cxb_recordings.doctor import check_storage
+from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
-from cxb_recordings.service import Options
 from cxb_recordings.settings import read_settings
 from tests.servers.scripted_origin import ScriptedOrigin
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cxb_recordings.errors import RecordingMissing, StreamBroken
+from cxb_recordings.options import Options
 from cxb_recordings.playback.conditions import PlaybackRequest
-from cxb_recordings.service import Options, RecordingService
+from cxb_recordings.service import RecordingService
 from tests.servers.faulty_origin import FaultyOrigin
 
 Outcome = Literal["whole", "whole, of the other", "cut", "404", "silently wrong"]

@@ -17,8 +17,9 @@ import flask
 import pytest
 
 from cxb_recordings import register
+from cxb_recordings.options import Options
 from cxb_recordings.playback.conditions import PlaybackRequest
-from cxb_recordings.service import Options, RecordingService
+from cxb_recordings.service import RecordingService
 from tests.fakes import FakeTime
 from tests.servers import wait_until
 from tests.servers.faulty_origin import FaultyOriginFactory

@@ -11,8 +11,8 @@ import pytest
 
 from cxb_recordings import RecordingService, enrich_call_with_accessible_url, stream_recording_key
 from cxb_recordings.errors import RecordingMissing
+from cxb_recordings.options import Options
 from cxb_recordings.playback.conditions import PlaybackRequest
-from cxb_recordings.service import Options
 from cxb_recordings.trace import trace_session
 from tests.web.site import ROUTES, Scripted
 
