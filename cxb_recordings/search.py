@@ -144,7 +144,7 @@ class Search:
         pause = min(max([FIRST_PAUSE * 2**number * jitter, *(after for _, after in due)]), left)
         if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.timeout:
             return 0.0, ()
-        return pause, [source for source, _ in due if self.availability.may_retry(source.name)]
+        return pause, [source for source, _ in due if self.availability.may_retry(source)]
 
     def _open(self, source: RecordingSource, seen: _Seen) -> tuple[Opening, HandOver | None]:
         """Ask a source for what the client wants, or, for nginx, for what is needed to decide and to fetch it."""

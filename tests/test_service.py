@@ -23,6 +23,7 @@ from cxb_recordings.service import RecordingService
 from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port, wait_until
 from tests.servers.fleet_host import FleetHost, FleetHostFactory
+from tests.sources.scripted import ScriptedServer, reply
 
 DATA = bytes(range(256)) * 400
 
@@ -60,11 +61,26 @@ def test_an_unreachable_source_is_asked_once_and_then_last(fleet_host: FleetHost
     assert len(skipped) == len(aside) == 1
 
 
+def test_a_store_that_is_down_puts_no_other_tenants_store_aside(fleet_host: FleetHostFactory) -> None:
+    live: dict[str, Any] = {"cxbcore_fleet": [fleet_host({"a.wav": DATA}).entry()]}
+    recordings = RecordingService(lambda: live, Options())
+    with (
+        ScriptedServer([reply(200, DATA)] * 2) as other,
+        heard(signals.source_put_aside, recordings) as aside,
+        heard(signals.recording_served, recordings) as served,
+    ):
+        for endpoint in [unreachable(), other.url] * 2:
+            live["minio"] = {"endpoint": endpoint, "access_key": "key", "secret_key": "secret", "bucket": "b"}
+            assert play(recordings) == DATA
+    assert [event.source for event in aside] == ["storage"]
+    assert [event.source == "storage" for event in served] == [False, True] * 2
+
+
 def test_a_recording_that_only_a_source_put_aside_has_is_still_asked_of_it(fleet_host: FleetHostFactory) -> None:
     only = fleet_host({"a.wav": DATA})
     recordings = service(only, fleet_host({}))
-    next(iter(recordings.sources(recordings.settings())))  # the watch is per service, not per request
-    recordings._availability.unreachable(only.url, "by the test")
+    [asked, _] = recordings.sources(recordings.settings())  # the watch is per service, not per request
+    recordings._availability.unreachable(asked, "by the test")
     with heard(signals.source_back, recordings) as back:
         assert play(recordings) == DATA
     assert [event.source for event in back] == [only.url]

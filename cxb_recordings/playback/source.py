@@ -7,7 +7,7 @@ Which source is asked when, and what a client is told, is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -110,6 +110,19 @@ def signer_of(source: RecordingSource) -> Callable[[str, int], str] | None:
     """The source's :meth:`SignsUrls.signed_url`; None where it has none."""
     signed_url: Callable[[str, int], str] | None = getattr(source, "signed_url", None)
     return signed_url
+
+
+class HasIdentity(Protocol):
+    """What a source has where its name does not tell it apart from all others; see :func:`identity_of`."""
+
+    @property
+    def identity(self) -> Hashable:
+        """What this source is, such as endpoint and bucket; free of secrets, the same for each request."""
+
+
+def identity_of(source: RecordingSource) -> Hashable:
+    """What tells a source apart from all others: :attr:`HasIdentity.identity` where it has one, else its name."""
+    return getattr(source, "identity", source.name)
 
 
 MAX_KEY_BYTES = 1024  # Amazon S3's limit on an object key, in UTF-8 bytes

@@ -7,13 +7,13 @@ it, and one that only it may have still asks it. How a source is asked lives in 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..errors import RecordingError, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.events import SourceBack, SourcePutAside, Tell
-from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
+from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, identity_of, signer_of
 
 _Answer = TypeVar("_Answer")
 
@@ -25,13 +25,16 @@ class Availability:
     """What one service knows of its sources' reachability. Thread-safe."""
 
     def __init__(self, cooldown: float, tell: Tell, clock: Callable[[], float]) -> None:
-        """Put unreachable sources aside for `cooldown` seconds of `clock`; `tell` gets each change."""
+        """Put unreachable sources aside for `cooldown` seconds of `clock`; `tell` gets each change.
+
+        A source is known by what it is, not by its name: each tenant may have a "storage" of its own.
+        """
         self._cooldown = cooldown
         self._tell = tell
         self._clock = clock
         self._lock = threading.Lock()
-        self._aside: dict[str, float] = {}  # until when, by name
-        self._spent: dict[str, float] = {}  # of the retry budget, by name
+        self._aside: dict[Hashable, float] = {}  # until when
+        self._spent: dict[Hashable, float] = {}  # of the retry budget
 
     def watch(self, sources: Iterable[RecordingSource]) -> list[RecordingSource]:
         """The sources, each of whose answers and failures is noticed from now on."""
@@ -41,64 +44,70 @@ class Availability:
         """The sources as they are to be asked, decided when each one's turn comes: those put aside come last."""
         last = []
         for source in sources:
-            if self._is_aside(source.name):
+            if self._is_aside(identity_of(source)):
                 last.append(source)
             else:
                 yield source
         yield from last
 
-    def _is_aside(self, name: str) -> bool:
-        until = self._aside.get(name)
+    def _is_aside(self, identity: Hashable) -> bool:
+        until = self._aside.get(identity)
         return until is not None and until > self._clock()
 
-    def about_to_ask(self, name: str) -> None:
+    def about_to_ask(self, source: RecordingSource) -> None:
         """A source whose cooldown is over is asked: one request finds out, and the others don't wait with it."""
-        if name in self._aside:  # the ordinary case takes no lock
+        identity = identity_of(source)
+        if identity in self._aside:  # the ordinary case takes no lock
             with self._lock:
-                if name in self._aside and not self._is_aside(name):
-                    self._aside[name] = self._clock() + self._cooldown
+                if identity in self._aside and not self._is_aside(identity):
+                    self._aside[identity] = self._clock() + self._cooldown
 
-    def may_retry(self, name: str) -> bool:
+    def may_retry(self, source: RecordingSource) -> bool:
         """Take a retry out of a source's budget; False where nothing is left of it."""
+        identity = identity_of(source)
         with self._lock:
-            spent = self._spent.get(name, 0.0)
+            spent = self._spent.get(identity, 0.0)
             if spent > RETRY_BUDGET - 1:
                 return False
-            self._spent[name] = spent + 1
+            self._spent[identity] = spent + 1
             return True
 
-    def answered(self, name: str) -> None:
+    def answered(self, source: RecordingSource) -> None:
         """A source sent response headers, whatever they said."""
-        if name in self._aside:
+        identity = identity_of(source)
+        if identity in self._aside:
             with self._lock:
-                was_aside = self._aside.pop(name, None) is not None
+                was_aside = self._aside.pop(identity, None) is not None
             if was_aside:
-                self._tell(SourceBack(name))
+                self._tell(SourceBack(source.name))
 
-    def did_not_fail(self, name: str) -> None:
+    def did_not_fail(self, source: RecordingSource) -> None:
         """A source gave a recording, or said that it has none: a part of a retry is given back."""
-        if name in self._spent:
+        identity = identity_of(source)
+        if identity in self._spent:
             with self._lock:
-                left = self._spent.pop(name, 0.0) - 1 / ANSWERS_FOR_A_RETRY
+                left = self._spent.pop(identity, 0.0) - 1 / ANSWERS_FOR_A_RETRY
                 if left > 0:
-                    self._spent[name] = left
+                    self._spent[identity] = left
 
-    def unreachable(self, name: str, reason: str) -> None:
+    def unreachable(self, source: RecordingSource, reason: str) -> None:
         """A source sent no response headers."""
+        identity = identity_of(source)
         with self._lock:
-            is_new = name not in self._aside
-            self._aside[name] = self._clock() + self._cooldown
+            is_new = identity not in self._aside
+            self._aside[identity] = self._clock() + self._cooldown
         if is_new:
-            self._tell(SourcePutAside(name, reason, self._cooldown))
+            self._tell(SourcePutAside(source.name, reason, self._cooldown))
 
 
 class _Watched:
     """A source whose answers and failures an :class:`Availability` notices."""
 
-    __slots__ = ("_availability", "_source", "name")
+    __slots__ = ("_availability", "_source", "identity", "name")
 
     def __init__(self, source: RecordingSource, availability: Availability) -> None:
         self.name = source.name
+        self.identity = identity_of(source)
         self._source = source
         self._availability = availability
 
@@ -116,14 +125,14 @@ class _Watched:
         return self._noticed(lambda: self._source.describe(key))
 
     def _noticed(self, ask: Callable[[], _Answer]) -> _Answer:
-        self._availability.about_to_ask(self.name)
+        self._availability.about_to_ask(self)
         try:
             answer = ask()
         except SourceUnavailable as exc:
             if exc.responded:
-                self._availability.answered(self.name)
+                self._availability.answered(self)
             else:
-                self._availability.unreachable(self.name, exc.reason)
+                self._availability.unreachable(self, exc.reason)
             raise
         except RecordingError:
             self._answered_well()
@@ -134,5 +143,5 @@ class _Watched:
         return answer
 
     def _answered_well(self) -> None:
-        self._availability.answered(self.name)
-        self._availability.did_not_fail(self.name)
+        self._availability.answered(self)
+        self._availability.did_not_fail(self)

@@ -54,6 +54,7 @@ class ObjectStorage(HttpSource):
             read_timeout: seconds without a byte.
             ca_bundle: path of the certificates to trust instead of the usual ones.
         """
+        self.identity = (storage.endpoint_url, storage.bucket)
         self._settings = storage
         self._origin = storage.endpoint_url
         self._bucket = storage.bucket

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
 import pytest
 
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.events import Event, SourceBack, SourcePutAside
-from cxb_recordings.sources.availability import Availability
+from cxb_recordings.sources.availability import RETRY_BUDGET, Availability
 from tests.fakes import BreakingSource, FakeTime
+
+
+@dataclass
+class Tenant(BreakingSource):
+    """A source that has its name in common with others."""
+
+    tenant: int = 1
+
+    @property
+    def identity(self) -> int:
+        return self.tenant
 
 
 class Watched:
@@ -71,6 +83,21 @@ def test_the_order_is_decided_when_each_sources_turn_comes() -> None:
     with pytest.raises(SourceUnavailable):
         watched.line[0].open("a")
     assert next(line).name == "one", "there is nobody else left to ask"
+
+
+def test_sources_of_one_name_that_are_not_the_same_share_neither_cooldown_nor_retries() -> None:
+    availability = Availability(10, lambda _: None, FakeTime().clock)
+    down, up = Tenant({}, "storage", breaks=[0]), Tenant({"a": b"data"}, "storage", tenant=2)
+    dead, alive = availability.watch([down, up])
+    with pytest.raises(SourceUnavailable):
+        dead.open("a")
+    assert list(availability.in_order([dead, alive])) == [alive, dead]
+    alive.open("a")
+    assert list(availability.in_order([dead, alive])) == [alive, dead], "an answer of another one does not count"
+    assert sum(availability.may_retry(dead) for _ in range(2 * RETRY_BUDGET)) == RETRY_BUDGET
+    assert availability.may_retry(alive)
+    [again] = availability.watch([Tenant({}, "storage")])
+    assert list(availability.in_order([again, alive])) == [alive, again]
 
 
 def test_threads_at_once_leave_one_state_and_one_event() -> None:
