@@ -78,16 +78,6 @@ def check_settings(settings: SystemSettings) -> Iterator[Finding]:
 # --- Storage
 
 
-def probe_storage(storage: StorageSettings, options: Options) -> StorageProbe:
-    """A probe of the storage that `storage` names, as patient as playback."""
-    return StorageProbe(
-        storage,
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        ca_bundle=options.ca_bundle,
-    )
-
-
 def check_storage(settings: SystemSettings, options: Options) -> Iterator[Finding]:
     """Whether the store is reached, keeps the same time and region, and lets the key read the bucket."""
     storage = settings.storage
@@ -97,7 +87,7 @@ def check_storage(settings: SystemSettings, options: Options) -> Iterator[Findin
             status: Status = "warning" if settings.fleet else "failure"
             yield Finding(status, "storage", "not configured: skipped", f"set {fields}, if recordings lie there")
         return
-    probe = probe_storage(storage, options)
+    probe = StorageProbe(storage, options.transport())
     try:
         reply = probe.read_first_byte(f"cxb-recordings-doctor/{uuid.uuid4().hex}")
     except SourceUnavailable as exc:
@@ -233,7 +223,7 @@ def check_fleet(settings: SystemSettings, options: Options) -> Iterator[Finding]
         remedy = "add the fleet hosts to cxbcore_fleet: until then storage is the only source"
         yield Finding(status, "cxbcore_fleet", "there is no usable fleet host: the fleet is never asked", remedy)
         return
-    for host, asked in zip(settings.fleet, probe_fleet(settings, options), strict=True):
+    for host, asked in zip(settings.fleet, fleet_hosts(settings, options.transport()), strict=True):
         yield _check_host(asked, has_secret=host.secret is not None)
         if host.base_url in settings.plain_http_hosts and not options.require_https_fleet:
             seen = "plain http: the secret and the recordings can be read on the way"
@@ -241,17 +231,6 @@ def check_fleet(settings: SystemSettings, options: Options) -> Iterator[Finding]
         if host.secret is None:
             seen = "no secret is sent"
             yield Finding("warning", host.base_url, seen, "set cxbcore_secret, or this host's secret")
-
-
-def probe_fleet(settings: SystemSettings, options: Options) -> Iterator[FleetHost]:
-    """The fleet hosts in order, as patient as playback."""
-    return fleet_hosts(
-        settings,
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        require_https=options.require_https_fleet,
-        ca_bundle=options.ca_bundle,
-    )
 
 
 def _check_host(host: FleetHost, *, has_secret: bool) -> Finding:

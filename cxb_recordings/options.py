@@ -16,6 +16,7 @@ from typing import Any
 from . import links
 from .playback.chunk_size import BASE_CHUNK_SIZE
 from .playback.stream import StreamLimits
+from .sources.transport import Transport
 
 DEFAULT_NAME = "cxb_recordings"  # of a registration
 LONGEST_TIMEOUT = 2**31 // 1000  # seconds: sockets wait by poll(), whose C int counts milliseconds
@@ -168,3 +169,7 @@ class Options:
     def stream_limits(self) -> StreamLimits:
         """Those of them that are a stream's."""
         return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)
+
+    def transport(self) -> Transport:
+        """Those of them that say how sources are connected to."""
+        return Transport(self.connect_timeout, self.read_timeout, self.ca_bundle, self.require_https_fleet)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
-from .hand_over import HandOver, StoredRecordings
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.events import Listener, RecordingHandedOver, RecordingNotFound, SourceSkipped, Tell
@@ -19,11 +18,24 @@ from .playback.opening import Opening, open_from
 from .playback.pace import Pace
 from .playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
 from .playback.stream import RecordingStream, StreamLimits
-from .sources.availability import Availability
+from .sources.sources import Sources
 
 RETRY_ROUNDS = 2
 RETRY_SECONDS = 3.0  # of waiting in all; a source that wants to be left alone for longer is not asked again
 FIRST_PAUSE = 0.5  # seconds before the second round, less up to a half by chance; doubles with each
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What nginx needs to fetch a recording from storage by itself.
+
+    Attributes:
+        signed_url: reads the recording for half a minute at least; a secret.
+        range_header: the Range to ask for; empty for the whole recording.
+    """
+
+    signed_url: str = field(repr=False)
+    range_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +65,9 @@ class Search:
         key: the storage key.
         request: what the client asked.
         listener: who asked.
-        sources: all that may have the recording, in order.
-        availability: which of them are asked last, and which may be asked again.
+        sources: all of the service: which of them are asked last or again, and what they said lately.
+        line: those that may have the recording, in order.
         hands_over: whether nginx may fetch the body, from a source that signs URLs.
-        stored: what storage said of recordings lately.
         carry: called before each request whose body Python carries; raises TooManyStreams where it may not.
         limits: how the stream behaves.
         timeout: seconds for finding the first byte.
@@ -68,10 +79,9 @@ class Search:
     key: str
     request: PlaybackRequest
     listener: Listener
-    sources: Sequence[RecordingSource]
-    availability: Availability
+    sources: Sources
+    line: Sequence[RecordingSource]
     hands_over: bool
-    stored: StoredRecordings
     carry: Callable[[], None]
     limits: StreamLimits
     timeout: float
@@ -88,9 +98,9 @@ class Search:
             TooManyStreams: see `carry`.
         """
         seen = _Seen(self.clock())
-        line, waited = self.sources, 0.0
+        line, waited = self.line, 0.0
         for number in range(RETRY_ROUNDS + 1):
-            for source in self.availability.in_order(line):
+            for source in self.sources.in_order(line):
                 playback = self._ask(source, seen)
                 if playback is not None:
                     return playback
@@ -135,7 +145,7 @@ class Search:
         left = RETRY_SECONDS - waited
         due = [
             (source, failure.retry_after or 0.0)
-            for source in self.sources
+            for source in self.line
             if (failure := seen.failures.get(source.name))
             and failure.is_transient
             and (failure.retry_after or 0) <= left
@@ -144,7 +154,7 @@ class Search:
         pause = min(max([FIRST_PAUSE * 2**number * jitter, *(after for _, after in due)]), left)
         if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.timeout:
             return 0.0, ()
-        return pause, [source for source, _ in due if self.availability.may_retry(source)]
+        return pause, [source for source, _ in due if self.sources.may_retry(source)]
 
     def _open(self, source: RecordingSource, seen: _Seen) -> tuple[Opening, HandOver | None]:
         """Ask a source for what the client wants, or, for nginx, for what is needed to decide and to fetch it."""
@@ -153,7 +163,7 @@ class Search:
         if sign is None:
             self.carry()
             return open_from(source, self.key, self.request, pace), None
-        found = self.stored.find(source, sign, self.key, pace)
+        found = self.sources.stored.find(source, sign, self.key, pace)
         decision = negotiate(self.request, found.info)
         range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
         hand_over = HandOver(found.signed_url, range_header) if decision.status in (200, 206) else None
@@ -175,8 +185,8 @@ class Search:
             opened,
             decision,
             self.key,
-            [source for source in self.sources if source.name not in seen.useless],
-            self.availability.in_order,
+            [source for source in self.line if source.name not in seen.useless],
+            self.sources.in_order,
             self.limits,
             listener=self.listener,
             tell=self.tell,

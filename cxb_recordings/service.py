@@ -6,24 +6,22 @@ No HTTP headers and no Flask here; what sources say is judged in ``sources`` and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from . import links, storage_urls
 from .endpoints import find_object
 from .errors import RecordingMissing
-from .hand_over import URL_SECONDS, StoredRecordings
 from .options import Options
 from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound
-from .playback.source import RecordingSource, key_is_askable, signer_of
+from .playback.source import key_is_askable
 from .search import Playback, Search
 from .settings import SettingsReader, SystemSettings
 from .signals import send
 from .slots import Slots
-from .sources.availability import Availability
-from .sources.upstreams import Upstreams
+from .sources.sources import Pools, Sources
 
 
 class RecordingService:
@@ -33,7 +31,7 @@ class RecordingService:
 
     Attributes:
         options: how it behaves.
-        upstreams: the sources that settings name.
+        sources: those that settings name, and what is known of them.
         sleep: waits before a broken stream is tried again.
         streams: the slots of the GETs that are searched for or played.
         heads: those of the HEADs that are searched for, and of the GETs that nginx may carry: others who listen don't
@@ -51,34 +49,11 @@ class RecordingService:
         """Make a service on live settings; nothing is asked of the provider yet."""
         self.options = options = options or Options()
         self._read_settings = SettingsReader(settings_provider)
+        self.sources = Sources(Pools(options.transport()), options.host_cooldown, self.tell, clock)
         self._clock = clock
         self.sleep = sleep
         self._stream_limits = options.stream_limits()
         self.streams, self.heads = Slots(options.max_streams), Slots(options.max_streams)
-        self._know_nothing_of_sources()
-        self.upstreams: Callable[[SystemSettings], Iterable[RecordingSource]] = Upstreams(
-            connect_timeout=options.connect_timeout,
-            read_timeout=options.read_timeout,
-            require_https_fleet=options.require_https_fleet,
-            ca_bundle=options.ca_bundle,
-        ).sources
-
-    def _know_nothing_of_sources(self) -> None:
-        self._availability = Availability(self.options.host_cooldown, self.tell, self._clock)
-        self._stored = StoredRecordings(self._clock)
-
-    @contextmanager
-    def asking(
-        self, upstreams: Callable[[SystemSettings], Iterable[RecordingSource]], sleep: Callable[[float], None]
-    ) -> Iterator[None]:
-        """Ask other sources, of which nothing is known yet, until the context ends; for ``testing``."""
-        before = self.upstreams, self.sleep, self._availability, self._stored
-        self.upstreams, self.sleep = upstreams, sleep
-        self._know_nothing_of_sources()
-        try:
-            yield
-        finally:
-            self.upstreams, self.sleep, self._availability, self._stored = before
 
     def tell(self, event: Event) -> None:
         """Log an event and send its signal."""
@@ -90,14 +65,7 @@ class RecordingService:
 
     def warm_up(self) -> None:
         """Make pools, read certificates and, for `offload`, make boto3's client before the first listener comes."""
-        for source in self.sources(self.settings()):
-            sign = signer_of(source)
-            if sign is not None and self.options.offload is not None:
-                sign("any", URL_SECONDS)
-
-    def sources(self, settings: SystemSettings) -> list[RecordingSource]:
-        """Storage where it is configured, then the fleet hosts in order; what they answer is remembered."""
-        return self._availability.watch(self.upstreams(settings))
+        self.sources.warm_up(self.settings(), signs=self.options.offload is not None)
 
     def open(
         self, key: str, request: PlaybackRequest, listener: Listener | None = None, *, may_hand_over: bool = False
@@ -149,10 +117,9 @@ class RecordingService:
             key,
             request,
             listener,
-            self.sources(self.settings()),
-            self._availability,
+            self.sources,
+            self.sources.of(self.settings()),
             hands_over,
-            self._stored,
             carry,
             self._stream_limits,
             self.options.search_timeout,

@@ -169,8 +169,12 @@ def hold_in_memory(app: Flask, *sources: InMemorySource, name: str = DEFAULT_NAM
     def hear(_: object, event: object) -> None:
         held.events.append(event)
 
+    before = service.sources, service.sleep
     with ExitStack() as stack:
-        stack.enter_context(service.asking(lambda _: held.sources, lambda _: None))
         for signal in signals.EVERY:
             stack.enter_context(signal.connected_to(hear, service))
-        yield held
+        service.sources, service.sleep = service.sources.replaced(held.sources), lambda _: None
+        try:
+            yield held
+        finally:
+            service.sources, service.sleep = before

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .calls.repository import Call, CallRepository, recording_key_from_call
 from .calls.tokens import is_well_formed
-from .doctor import host_failure, live_settings, probe_fleet, probe_storage
+from .doctor import host_failure, live_settings
 from .endpoints import find_object
 from .errors import NotARecording, RecordingMissing, SourceUnavailable
 from .findings import Finding, unreachable, what
@@ -18,6 +18,7 @@ from .playback.pace import Pace
 from .playback.source import RecordingSource, key_is_askable
 from .service import RecordingService
 from .settings import SystemSettings
+from .sources.probes import StorageProbe, fleet_hosts
 
 READ_SECONDS = 10.0  # for the first bytes of a recording
 
@@ -93,7 +94,7 @@ def _check_sources(service: RecordingService, settings: SystemSettings, key: str
         seen = f"skipped: not configured{f' (see {fields})' if fields else ''}"
         findings.append(Finding("failure" if fields else "ok", "storage", seen, remedy if fields else ""))
     else:
-        probe = probe_storage(settings.storage, service.options)
+        probe = StorageProbe(settings.storage, service.options.transport())
         endpoint = settings.storage.endpoint_url
 
         def storage_failure(exc: SourceUnavailable) -> Finding:
@@ -103,7 +104,7 @@ def _check_sources(service: RecordingService, settings: SystemSettings, key: str
             return Finding("failure", "storage", exc.reason, remedy, http_status=exc.status)
 
         findings.append(_ask(probe.source, key, storage_failure))
-    for host, asked in zip(settings.fleet, probe_fleet(settings, service.options), strict=True):
+    for host, asked in zip(settings.fleet, fleet_hosts(settings, service.options.transport()), strict=True):
         has_secret = host.secret is not None
 
         def failure(exc: SourceUnavailable, name: str = asked.name, has_secret: bool = has_secret) -> Finding:

@@ -65,7 +65,7 @@ class Sources:
         """Ask each source for the recording (HEAD)."""
         names = self.names()
         answers = {}
-        for source in self._recordings.sources(self._recordings.settings()):
+        for source in self._recordings.sources.of(self._recordings.settings()):
             try:
                 source.describe(key)
                 answers[names[source.name]] = "has it"

@@ -49,7 +49,7 @@ class Searching:
         self.time = FakeTime()
         self.pauses: list[float] = []
         self.service = RecordingService(dict, Options(**options), clock=self.time.clock, sleep=self._sleep)  # type: ignore[arg-type]
-        self.service.upstreams = lambda _: sources
+        self.service.sources = self.service.sources.replaced(sources)
 
     def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)

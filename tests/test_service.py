@@ -79,8 +79,8 @@ def test_a_store_that_is_down_puts_no_other_tenants_store_aside(fleet_host: Flee
 def test_a_recording_that_only_a_source_put_aside_has_is_still_asked_of_it(fleet_host: FleetHostFactory) -> None:
     only = fleet_host({"a.wav": DATA})
     recordings = service(only, fleet_host({}))
-    [asked, _] = recordings.sources(recordings.settings())  # the watch is per service, not per request
-    recordings._availability.unreachable(asked, "by the test")
+    [asked, _] = recordings.sources.of(recordings.settings())  # the watch is per service, not per request
+    recordings.sources._availability.unreachable(asked, "by the test")
     with heard(signals.source_back, recordings) as back:
         assert play(recordings) == DATA
     assert [event.source for event in back] == [only.url]
@@ -101,17 +101,17 @@ def test_no_more_streams_than_max_streams_are_in_progress(fleet_host: FleetHostF
 def test_what_nginx_carries_takes_no_stream_and_what_it_can_not_carry_does() -> None:
     recordings = RecordingService(dict, Options(offload="/_protected/", max_streams=1))
     sources = [InMemorySource({"a.wav": DATA}, name="storage"), InMemorySource({"b.wav": DATA})]
-    with recordings.asking(lambda _: sources, lambda _: None):
-        fetched = recordings.open("b.wav", PlaybackRequest(), may_hand_over=True).stream
-        assert fetched is not None, "only a fleet host has it"
-        for _ in range(3):
-            assert recordings.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over is not None
-        assert (recordings.streams.taken, recordings.heads.taken) == (1, 0)
-        for key, may_hand_over in (("b.wav", True), ("a.wav", False)):
-            with pytest.raises(TooManyStreams):
-                recordings.open(key, PlaybackRequest(), may_hand_over=may_hand_over)
-        fetched.close()
-        assert (recordings.streams.taken, recordings.heads.taken) == (0, 0)
+    recordings.sources = recordings.sources.replaced(sources)
+    fetched = recordings.open("b.wav", PlaybackRequest(), may_hand_over=True).stream
+    assert fetched is not None, "only a fleet host has it"
+    for _ in range(3):
+        assert recordings.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over is not None
+    assert (recordings.streams.taken, recordings.heads.taken) == (1, 0)
+    for key, may_hand_over in (("b.wav", True), ("a.wav", False)):
+        with pytest.raises(TooManyStreams):
+            recordings.open(key, PlaybackRequest(), may_hand_over=may_hand_over)
+    fetched.close()
+    assert (recordings.streams.taken, recordings.heads.taken) == (0, 0)
 
 
 class SlowSource(InMemorySource):
@@ -135,7 +135,7 @@ class SlowSource(InMemorySource):
 @pytest.mark.parametrize("max_streams", [1, 3])
 def test_heads_have_a_bound_of_their_own_and_neither_wait_for_listeners_nor_keep_them_out(max_streams: int) -> None:
     recordings, source = service(max_streams=max_streams), SlowSource()
-    recordings.upstreams = lambda _: [source]
+    recordings.sources = recordings.sources.replaced([source])
 
     def probe(_: int) -> int:
         try:
@@ -267,7 +267,7 @@ def test_a_source_that_breaks_between_its_headers_and_its_first_byte_gets_a_seco
 
     monkeypatch.setattr(one, "open", open_at_first_without_a_byte)
     recordings = service()
-    recordings.upstreams = lambda _: [one, two]
+    recordings.sources = recordings.sources.replaced([one, two])
     with heard(signals.source_skipped, recordings) as skipped:
         assert play(recordings) == DATA
     assert [event.source for event in skipped] == ["one", "two"]

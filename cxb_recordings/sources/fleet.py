@@ -20,6 +20,7 @@ from .http_source import HttpSource
 from .reply import status_failure
 from .strict_http import StrictAdapter
 from .tls import TlsAdapter
+from .transport import Transport
 
 POOL_SIZE = 100  # connections kept for reuse for each host
 POOLED_HOSTS = 64
@@ -45,30 +46,14 @@ def make_session(ca_bundle: str | None = None) -> requests.Session:
 class FleetHost(HttpSource):
     """One fleet host as a source of recordings."""
 
-    def __init__(
-        self,
-        session: requests.Session,
-        host: FleetHostSettings,
-        *,
-        connect_timeout: float,
-        read_timeout: float,
-        require_https: bool = False,
-    ) -> None:
-        """Ask one host.
-
-        Args:
-            session: from :func:`make_session`; shared by all hosts.
-            host: its base URL and secret.
-            connect_timeout: seconds for each attempt to connect.
-            read_timeout: seconds without a byte.
-            require_https: a host with plain http counts as failed, without being asked.
-        """
+    def __init__(self, session: requests.Session, host: FleetHostSettings, transport: Transport) -> None:
+        """Ask one host; `session`, from :func:`make_session`, is shared by all."""
         self.name = host.base_url
         self._session = session
         self._base_url = host.base_url
         self._secret = {"X-CXBCore-Secret": host.secret} if host.secret else {}
-        self._timeout = (connect_timeout, read_timeout)
-        self._refused = require_https and not host.base_url.startswith("https://")
+        self._timeout = (transport.connect_timeout, transport.read_timeout)
+        self._refused = transport.require_https and not host.base_url.startswith("https://")
 
     def send(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
         """See :meth:`HttpSource.send`."""

@@ -29,6 +29,7 @@ from .presigning import presign_get_object
 from .reply import status_failure, word
 from .strict_http import POOLS
 from .tls import client_context
+from .transport import Transport
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
 SHORT_DOCUMENT = 65536  # bytes: an error, or a listing of a few keys
@@ -43,17 +44,8 @@ class ObjectStorage(HttpSource):
 
     name = "storage"
 
-    def __init__(
-        self, storage: StorageSettings, *, connect_timeout: float, read_timeout: float, ca_bundle: str | None
-    ) -> None:
-        """Read from a bucket. Nothing is connected before the first request.
-
-        Args:
-            storage: whose endpoint, credentials and bucket.
-            connect_timeout: seconds for each attempt to connect.
-            read_timeout: seconds without a byte.
-            ca_bundle: path of the certificates to trust instead of the usual ones.
-        """
+    def __init__(self, storage: StorageSettings, transport: Transport) -> None:
+        """Read from the bucket of `storage`. Nothing is connected before the first request."""
         self.identity = (storage.endpoint_url, storage.bucket)
         self._settings = storage
         self._origin = storage.endpoint_url
@@ -63,8 +55,8 @@ class ObjectStorage(HttpSource):
         )
         # A listener who seeks asks for one recording again and again.
         self._signed_headers = lru_cache(maxsize=1024)(self._sign)
-        self._timeout = Timeout(connect=connect_timeout, read=read_timeout)
-        self._ca_bundle = ca_bundle
+        self._timeout = Timeout(connect=transport.connect_timeout, read=transport.read_timeout)
+        self._ca_bundle = transport.ca_bundle
         self._pool: HTTPConnectionPool | None = None
         with suppress(OSError):  # an unreadable CA file is retried and reported by each request
             self._pool = self._make_pool()

@@ -22,6 +22,7 @@ from .fleet import FleetHost, make_session
 from .http_source import exchange
 from .object_storage import ObjectStorage, error_word
 from .reply import word
+from .transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,9 @@ class StoreReply:
 class StorageProbe:
     """Asks a bucket as playback does: the same connections, the same signature."""
 
-    def __init__(
-        self, storage: StorageSettings, *, connect_timeout: float, read_timeout: float, ca_bundle: str | None
-    ) -> None:
+    def __init__(self, storage: StorageSettings, transport: Transport) -> None:
         """See :class:`cxb_recordings.sources.object_storage.ObjectStorage`; it is the attribute ``source``."""
-        self.source = ObjectStorage(
-            storage, connect_timeout=connect_timeout, read_timeout=read_timeout, ca_bundle=ca_bundle
-        )
+        self.source = ObjectStorage(storage, transport)
 
     def read_first_byte(self, key: str) -> StoreReply:
         """Ask for ``bytes=0-0`` of a key.
@@ -101,17 +98,8 @@ def _listed(document: bytes) -> tuple[str, ...] | None:
     return None
 
 
-def fleet_hosts(
-    settings: SystemSettings,
-    *,
-    connect_timeout: float,
-    read_timeout: float,
-    require_https: bool,
-    ca_bundle: str | None,
-) -> Iterator[FleetHost]:
+def fleet_hosts(settings: SystemSettings, transport: Transport) -> Iterator[FleetHost]:
     """The fleet hosts in order, on a session of their own."""
-    session = make_session(ca_bundle)
+    session = make_session(transport.ca_bundle)
     for host in settings.fleet:
-        yield FleetHost(
-            session, host, connect_timeout=connect_timeout, read_timeout=read_timeout, require_https=require_https
-        )
+        yield FleetHost(session, host, transport)

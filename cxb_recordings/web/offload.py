@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from werkzeug.datastructures import Headers
 
-from ..hand_over import HandOver
+from ..search import HandOver
 from .head import Head
 
 # nginx sends this when storage refused it and the request comes back (its error_page): then Python carries the bytes.

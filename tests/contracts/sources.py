@@ -13,6 +13,7 @@ from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings, read_settings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.sources.transport import Transport
 from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket, S3Gateway
@@ -88,7 +89,7 @@ def memory(_request: pytest.FixtureRequest) -> Subject:
 
 def storage(bucket: Bucket, **changes: object) -> ObjectStorage:
     settings = read_settings({"minio": bucket.settings(**changes)}).require_storage()
-    return ObjectStorage(settings, connect_timeout=5, read_timeout=30, ca_bundle=None)
+    return ObjectStorage(settings, Transport(5, 30))
 
 
 def moto(request: pytest.FixtureRequest) -> Subject:
@@ -132,7 +133,7 @@ def fleet(request: pytest.FixtureRequest) -> Subject:
     session = make_session()
     request.addfinalizer(session.close)
     settings = FleetHostSettings(host.url, FLEET_SECRET)
-    source = FleetHost(session, settings, connect_timeout=5, read_timeout=30)
+    source = FleetHost(session, settings, Transport(5, 30))
     manager = session.get_adapter("http://").poolmanager  # type: ignore[attr-defined]
 
     def pools() -> list[Any]:

@@ -10,6 +10,7 @@ from cxb_recordings.playback.source import OpenedRecording, RecordingSource
 from cxb_recordings.settings import FleetHostSettings, StorageSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.sources.transport import Transport
 
 
 def read(opened: OpenedRecording) -> bytes:
@@ -20,11 +21,11 @@ def read(opened: OpenedRecording) -> bytes:
 
 def storage(url: str, ca_bundle: str | None = None) -> RecordingSource:
     settings = StorageSettings(url, "us-east-1", "b", "key", "secret")
-    return ObjectStorage(settings, connect_timeout=5, read_timeout=5, ca_bundle=ca_bundle)
+    return ObjectStorage(settings, Transport(5, 5, ca_bundle))
 
 
 def fleet(url: str, ca_bundle: str | None = None) -> RecordingSource:
-    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), connect_timeout=5, read_timeout=5)
+    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), Transport(5, 5))
 
 
 @pytest.fixture(params=[storage, fleet], ids=["storage", "fleet"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import requests
 
 from cxb_recordings.settings import FleetHostSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
+from cxb_recordings.sources.transport import Transport
 
 
 @pytest.fixture
@@ -23,7 +25,6 @@ def ask(session: requests.Session) -> Callable[..., FleetHost]:
     """Makes the source for a URL."""
 
     def make(url: str, secret: str | None = None, **options: Any) -> FleetHost:
-        timeouts: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 30}
-        return FleetHost(session, FleetHostSettings(url, secret), **(timeouts | options))
+        return FleetHost(session, FleetHostSettings(url, secret), replace(Transport(5, 30), **options))
 
     return make

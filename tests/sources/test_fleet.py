@@ -17,6 +17,7 @@ from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.settings import FleetHostSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
+from cxb_recordings.sources.transport import Transport
 from tests.servers import free_port
 from tests.servers.fleet_host import Behaviour, FleetHostFactory
 
@@ -229,7 +230,7 @@ def test_nothing_in_the_environment_changes_a_request(
     assert requests.utils.get_netrc_auth(host.url) == ("stranger", "stolen")  # what requests would do by itself
 
     with make_session() as session:
-        source = FleetHost(session, FleetHostSettings(host.url, "s"), connect_timeout=5, read_timeout=30)
+        source = FleetHost(session, FleetHostSettings(host.url, "s"), Transport(5, 30))
         assert read(source.open(KEY)) == DATA
 
     assert [request.headers["Authorization"] for request in host.requests] == [None]

@@ -18,6 +18,7 @@ from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.settings import read_settings
 from cxb_recordings.sources import object_storage
 from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.sources.transport import Transport
 from tests.fakes import FakeTime
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
@@ -31,7 +32,7 @@ DATA = b"0123456789"
 
 def storage(section: dict[str, Any], *, read_timeout: float = 30) -> ObjectStorage:
     settings = read_settings({"minio": section}).require_storage()
-    return ObjectStorage(settings, connect_timeout=5, read_timeout=read_timeout, ca_bundle=None)
+    return ObjectStorage(settings, Transport(5, read_timeout))
 
 
 def scripted(server: ScriptedServer, **options: Any) -> ObjectStorage:

@@ -48,7 +48,7 @@ def session_token(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 def test_requests_carry_the_configured_session_token_signed(origin: ScriptedOrigin, session_token: str | None) -> None:
     settings = document(origin, session_token=session_token)
     service = RecordingService(lambda: settings, Options(offload="/_protected/"))
-    [source] = service.sources(service.settings())
+    [source] = service.sources.of(service.settings())
 
     source.open("a.wav", RangeRequest(0, 0)).body.close()
     source.describe("a.wav")

@@ -19,6 +19,7 @@ from cxb_recordings.settings import FleetHostSettings, StorageSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.sources.tls import RECORD, client_context
+from cxb_recordings.sources.transport import Transport
 from tests.servers import missing
 from tests.servers.tls_peer import TlsPeer, Wire
 
@@ -218,11 +219,11 @@ def test_a_stall_behind_bytes_is_a_timeout_of_the_next_read(
 
 def storage(url: str, ca_bundle: str | None) -> RecordingSource:
     settings = StorageSettings(url, "us-east-1", "b", "key", "secret")
-    return ObjectStorage(settings, connect_timeout=5, read_timeout=0.5, ca_bundle=ca_bundle)
+    return ObjectStorage(settings, Transport(5, 0.5, ca_bundle))
 
 
 def fleet(url: str, ca_bundle: str | None) -> RecordingSource:
-    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), connect_timeout=5, read_timeout=0.5)
+    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), Transport(5, 0.5))
 
 
 @pytest.fixture(params=[storage, fleet], ids=["storage", "fleet"])

@@ -20,6 +20,7 @@ from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
+from cxb_recordings.sources.transport import Transport
 from tests.servers.tls_peer import TlsPeer, Wire
 
 from .test_tls import gevent_ssl, head, implementation, source
@@ -82,7 +83,7 @@ def test_a_session_that_is_told_not_to_verify_verifies(certificate: Path) -> Non
     session = make_session()
     session.verify = False
     with TlsPeer(certificate, answer) as peer, pytest.raises(SourceUnavailable, match="SSLError"):
-        FleetHost(session, FleetHostSettings(peer.url), connect_timeout=5, read_timeout=5).open("k")
+        FleetHost(session, FleetHostSettings(peer.url), Transport(5, 5)).open("k")
 
 
 def test_session_keys_go_to_no_file(

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from cxb_recordings.sources import upstreams
+from cxb_recordings.sources import sources
 from tests.servers.gunicorn import GunicornFactory
 from tests.servers.scripted_origin import ScriptedOrigin, reply
 
@@ -156,13 +156,13 @@ def test_one_pool_is_made_for_each_distinct_settings(upstream: Upstream, monkeyp
     upstream.store(DATA)
     made: list[str] = []
     for name in ("ObjectStorage", "make_session"):
-        original = getattr(upstreams, name)
+        original = getattr(sources, name)
 
         def counted(*args: Any, name: str = name, original: Any = original, **options: Any) -> Any:
             made.append(name)
             return original(*args, **options)
 
-        monkeypatch.setattr(upstreams, name, counted)
+        monkeypatch.setattr(sources, name, counted)
     live: Any = upstream.provider()
     site = Site(lambda: live)
     paths = [site.path()] * 8

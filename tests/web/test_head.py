@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from cxb_recordings.hand_over import HandOver
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.conditions import Decision
 from cxb_recordings.playback.source import ContentInfo
+from cxb_recordings.search import HandOver
 from cxb_recordings.web import head
 from cxb_recordings.web.head import ADMIN, PUBLIC, Audience, Head, recording_head
 from cxb_recordings.web.offload import redirect_to_storage

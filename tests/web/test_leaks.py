@@ -136,7 +136,7 @@ def test_two_registrations_guard_each_request_once() -> None:
     calls = InMemoryCallRepository([{"session_id": "s-1", "recording_key": KEY, "recording_access_token": "token"}])
     prefixes: Any = {"admin_url_prefix": "/archive/admin", "public_url_prefix": "/archive/public"}
     second = register(app, dict, calls, require_admin=lambda view: view, name="archive", max_streams=1, **prefixes)
-    second.upstreams = lambda _: [source]
+    second.sources = second.sources.replaced([source])
     client = app.test_client()
     for _ in range(2):
         reply = asked(client, "/archive/public/token", "after_request raises")

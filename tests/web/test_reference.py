@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from cxb_recordings import InMemoryCallRepository
 from cxb_recordings.errors import NotModified, RangeNotSatisfiable
 from cxb_recordings.playback.byte_range import RangeRequest
-from cxb_recordings.playback.source import ContentInfo, OpenedRecording, RecordingSource
+from cxb_recordings.playback.source import ContentInfo, OpenedRecording
 from cxb_recordings.service import RecordingService
 from cxb_recordings.testing import InMemoryBody
 from cxb_recordings.web.views import public_blueprint
@@ -102,22 +102,10 @@ class Source:
         return OpenedRecording(info, span, self.bodies[-1], self)
 
 
-class Service(RecordingService):
-    """A recording service on one source in memory."""
-
-    def __init__(self) -> None:
-        super().__init__(dict)
-        self.only: RecordingSource | None = None
-
-    def sources(self, settings: object) -> list[RecordingSource]:
-        assert self.only is not None
-        return [self.only]
-
-
 @pytest.fixture(scope="module")
-def in_memory() -> tuple[Service, Any]:
+def in_memory() -> tuple[RecordingService, Any]:
     """A service whose source each example sets, and a client of the public route above it."""
-    app, service = Flask("host"), Service()
+    app, service = Flask("host"), RecordingService(dict)
     app.testing = True
     calls = InMemoryCallRepository([{"session_id": "s", "recording_key": "a.wav", "recording_access_token": "token"}])
     app.register_blueprint(public_blueprint("recordings", "/public", service, calls))
@@ -147,7 +135,7 @@ def assert_answers(reply: TestResponse, expected: Answer, file: File, method: st
 @example(9, '"a"', NOON, "GET", {"Range": "bytes=1-2", "If-Range": OLD_DATES[0]}, False, True, True)
 @example(9, None, None, "GET", {"Range": f"bytes={2**63 + 1}-{2**63}"}, False, True, True)
 def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
-    in_memory: tuple[Service, Any],
+    in_memory: tuple[RecordingService, Any],
     length: int,
     etag: str | None,
     modified: int | None,
@@ -159,7 +147,8 @@ def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
 ) -> None:
     service, client = in_memory
     file = File(bytes(range(length)), etag, modified)
-    service.only = source = Source(file, ignores_range, tells_416, tells_304)
+    source = Source(file, ignores_range, tells_416, tells_304)
+    service.sources = service.sources.replaced([source])
 
     with client.open("/public/token", method=method, headers=headers) as reply:
         assert_answers(reply, answer(file, method, headers), file, method)

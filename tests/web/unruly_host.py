@@ -251,7 +251,7 @@ def make_app() -> Flask:
     service = register(app, dict, calls, require_admin=guarded, max_streams=1)
     app.wsgi_app = Outside(app.wsgi_app)  # type: ignore[method-assign]
     source = InMemorySource({KEY: DATA})
-    service.upstreams = lambda _: [source]
+    service.sources = service.sources.replaced([source])
     registry = CollectorRegistry()
     RecordingMetrics(registry).watch(service)
     app.add_url_rule(OWN, "own", own_view)

@@ -1,7 +1,7 @@
 """Recordings that nginx fetches by itself: what storage says of each, and a signed URL.
 
 Both are remembered for a while: a listener who seeks asks for the same recording again and again. Which requests are
-handed over is decided in ``service``, what nginx is told in ``web.offload``.
+handed over is decided in ``search``, what nginx is told in ``web.offload``.
 """
 
 from __future__ import annotations
@@ -9,26 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .playback.opening import prove
-from .playback.pace import Pace
-from .playback.source import ContentInfo, RecordingSource
+from ..playback.opening import prove
+from ..playback.pace import Pace
+from ..playback.source import ContentInfo, RecordingSource
 
 URL_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
 REMEMBERED_SECONDS = 30  # recordings never change, and one that is gone since comes back from nginx
 REMEMBERED_RECORDINGS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """What nginx needs to fetch a recording from storage by itself.
-
-    Attributes:
-        signed_url: reads the recording for half a minute at least; a secret.
-        range_header: the Range to ask for; empty for the whole recording.
-    """
-
-    signed_url: str = field(repr=False)
-    range_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +24,7 @@ class StoredRecording:
 
     Attributes:
         info: what storage said of it.
-        signed_url: see :class:`HandOver`.
+        signed_url: reads the recording for half a minute at least; a secret.
         until: when, on the clock of whoever remembers it, both are to be asked for anew.
     """
 

@@ -10,13 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
-from cxb_recordings.hand_over import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, HandOver, StoredRecordings
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.pace import Pace
 from cxb_recordings.playback.source import OpenedRecording
+from cxb_recordings.search import HandOver
 from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.sources.presigning import presign_get_object
+from cxb_recordings.sources.stored import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, StoredRecordings
+from cxb_recordings.sources.transport import Transport
 from cxb_recordings.testing import InMemorySource
 from tests.sources.scripted import ScriptedServer
 
@@ -92,7 +94,7 @@ def test_a_head_that_is_cut_off_within_a_length_is_not_remembered(length: bytes)
     cut = b"HTTP/1.1 206 X\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/" + length
     with ScriptedServer([cut], closes=True) as server:
         storage = StorageSettings(server.url, "us-east-1", "recordings", "key", "secret")
-        source = ObjectStorage(storage, connect_timeout=5, read_timeout=5, ca_bundle=None)
+        source = ObjectStorage(storage, Transport(5, 5))
         with pytest.raises(SourceUnavailable):
             StoredRecordings(lambda: 0.0).find(source, source.signed_url, "a.wav", pace)
 
