@@ -9,6 +9,7 @@ from .calls.repository import (
     InMemorySettingsProvider,
     TokenStore,
     recording_key_from_call,
+    require_aware,
 )
 from .calls.tokens import mint_recording_access_token
 from .errors import (
@@ -66,5 +67,6 @@ __all__ = [
     "mint_recording_access_token",
     "recording_key_from_call",
     "register",
+    "require_aware",
     "stream_recording_key",
 ]

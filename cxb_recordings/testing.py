@@ -1,4 +1,5 @@
-"""For hosts' tests: an app's recordings held in memory, in sources that break when a test says so.
+"""For hosts' tests: an app's recordings held in memory, in sources that break when a test says so; and the checks of a
+host's own repository.
 
 Nothing here needs pytest; the fixture lives in ``pytest_plugin``. Calls in memory are an
 :class:`~cxb_recordings.calls.repository.InMemoryCallRepository`.
@@ -17,11 +18,22 @@ from urllib.parse import quote
 from flask import Flask
 
 from . import signals
+from .calls.finding_contract import check_call_repository
+from .calls.token_contract import check_token_store
 from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from .options import DEFAULT_NAME
 from .playback.byte_range import RangeRequest
 from .playback.source import ContentInfo, OpenedRecording
 from .service import RecordingService
+
+__all__ = [
+    "InMemoryBody",
+    "InMemoryRecordings",
+    "InMemorySource",
+    "check_call_repository",
+    "check_token_store",
+    "hold_in_memory",
+]
 
 _Event = TypeVar("_Event")
 

@@ -7,6 +7,8 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from flask import Flask
 from flask_jwt_extended import JWTManager
 from pymongo import MongoClient
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from sqlalchemy import Engine
 
 import cxb_recordings
 from cxb_recordings import errors, signals
@@ -28,8 +31,10 @@ from .servers.wsgi import COMMANDS
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
+SQLALCHEMY = PROJECT / "docs/sqlalchemy.md"
 # The tutorial is for a reader with shells: test_tutorial.py.
-PAGES_WITH_CODE = [page for page in PAGES if "```python" in page.read_text() and page.name != "tutorial.md"]
+APART = {"tutorial.md", SQLALCHEMY.name}
+PAGES_WITH_CODE = [page for page in PAGES if "```python" in page.read_text() and page.name not in APART]
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -46,6 +51,28 @@ def code(text: str) -> str:
     return text.strip().strip("`")
 
 
+@contextmanager
+def running(page: Path) -> Iterator[dict[str, Any]]:
+    """The names of a page after its code ran from top to bottom, with an `app` in place."""
+    text = page.read_text()
+    app = Flask("host")
+    app.config["JWT_SECRET_KEY"] = "a key of sixty-four characters, as long as the longest hash needs"
+    JWTManager(app)
+    names: dict[str, Any] = {"app": app, "__name__": "host"}
+    try:
+        for block in _PYTHON.finditer(text):
+            # Padded, so that a traceback has the page's line numbers.
+            source = "\n" * text.count("\n", 0, block.start(1)) + block[1]
+            exec(compile(source, page, "exec", dont_inherit=True), names)
+        yield names
+    finally:
+        for value in names.values():
+            if isinstance(value, MongoClient):
+                value.close()
+            elif isinstance(value, Engine):
+                value.dispose()
+
+
 @pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: page.name)
 def test_the_code_of_a_page_runs_from_top_to_bottom(
     page: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -54,18 +81,24 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(
     if 'os.environ["MONGODB_URI"]' in text:
         monkeypatch.setenv("MONGODB_URI", request.getfixturevalue("mongod").uri)
     monkeypatch.setenv("RECORDINGS_CA", DEFAULT_CA_BUNDLE_PATH)
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "a key of sixty-four characters, as long as the longest hash needs"
-    JWTManager(app)
-    names: dict[str, Any] = {"app": app, "__name__": "host"}
-    try:
-        for block in _PYTHON.finditer(text):
-            # Padded, so that a traceback has the page's line numbers.
-            exec(compile("\n" * text.count("\n", 0, block.start(1)) + block[1], page, "exec"), names)
-    finally:
-        for value in names.values():
-            if isinstance(value, MongoClient):
-                value.close()
+    with running(page):
+        pass
+
+
+def test_the_repository_on_sqlalchemy_passes_its_checks_and_tells_no_token_when_the_database_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/calls.db")
+    with running(SQLALCHEMY) as names:
+        row, client = {"session_id": "s-1", "recording_access_token": "the-token"}, names["app"].test_client()
+        names["repository_with"]([row | {"recording_key": "a.wav"}])
+
+        assert dict(names["calls"].find_by_access_token("the-token"))["recording_key"] == "a.wav"
+        names["Base"].metadata.drop_all(names["engine"])
+        assert client.get("/api/v1/public/recordings/the-token").status_code == 503
+
+    assert "no such table: calls" in caplog.text
+    assert "the-token" not in caplog.text
 
 
 def test_the_readme_has_the_one_test_command_that_ci_runs() -> None:
