@@ -11,8 +11,8 @@ from flask import Flask
 from flask_jwt_extended import JWTManager
 
 from cxb_recordings import CallRepository, InMemoryCallRepository, register
-from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.moto_s3 import Bucket
+from tests.servers.origin import OriginFactory
 
 KEY = "2024/05/call one.wav"
 AUDIO = bytes(range(256)) * 64
@@ -68,9 +68,9 @@ def bucket(ceph_bucket: Bucket) -> Bucket:
 class Healthy:
     """Settings that work, and what they are made of."""
 
-    def __init__(self, bucket: Bucket, fleet_host: FleetHostFactory) -> None:
+    def __init__(self, bucket: Bucket, make_origin: OriginFactory) -> None:
         self.bucket = bucket
-        self.host = fleet_host({KEY: AUDIO}, secret=SECRET)
+        self.host = make_origin({KEY: AUDIO}, secret=SECRET)
 
     def settings(self, **changes: object) -> dict[str, object]:
         healthy = {
@@ -82,12 +82,12 @@ class Healthy:
 
 
 @pytest.fixture
-def judged(judge_bucket: Bucket, fleet_host: FleetHostFactory) -> Healthy:
+def judged(judge_bucket: Bucket, make_origin: OriginFactory) -> Healthy:
     """Settings that work, with each S3 store that checks signatures in turn."""
     judge_bucket.put(KEY, AUDIO)
-    return Healthy(judge_bucket, fleet_host)
+    return Healthy(judge_bucket, make_origin)
 
 
 @pytest.fixture
-def healthy(bucket: Bucket, fleet_host: FleetHostFactory) -> Healthy:
-    return Healthy(bucket, fleet_host)
+def healthy(bucket: Bucket, make_origin: OriginFactory) -> Healthy:
+    return Healthy(bucket, make_origin)

@@ -15,11 +15,10 @@ pytest_plugins = [
     "tests.servers.moto_s3",  # first, since others import it: pytest rewrites the assertions of what it imports itself
     "tests.servers.ceph",
     "tests.servers.example",
-    "tests.servers.faulty_origin",
-    "tests.servers.fleet_host",
     "tests.servers.gunicorn",
     "tests.servers.mongod",
     "tests.servers.nginx",
+    "tests.servers.origin",
     "tests.servers.rclone",
     "tests.servers.seaweedfs",
     "tests.servers.tls",

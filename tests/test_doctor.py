@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate
 from typing import Any
 
 import pytest
@@ -14,10 +16,11 @@ from cxb_recordings.settings import StorageSettings
 from cxb_recordings.sources.probes import StoreReply
 from tests.commands import SECRET, Healthy, bucket, doctor, healthy, judged, trace
 from tests.servers import free_port
-from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.conversation import Received
 from tests.servers.mongod import MongodFactory
 from tests.servers.moto_s3 import Bucket, S3Gateway
-from tests.servers.store_stand_in import error, store
+from tests.servers.origin import Origin, OriginFactory
+from tests.servers.replies import reply, s3_error
 
 __all__ = ["bucket", "healthy", "judged"]  # fixtures
 
@@ -33,6 +36,22 @@ def test_where_all_is_well_the_doctor_finds_no_failure(judged: Healthy) -> None:
     assert [finding["seen"] for finding in report.findings if finding["status"] != "ok"] == [
         "plain http: the secret and the recordings can be read on the way"
     ]
+
+
+@contextmanager
+def store(reply: bytes, others: Mapping[str, bytes] | None = None) -> Iterator[dict[str, Any]]:
+    """The ``minio`` settings of a store that gives one reply to all, but for the targets with a part of `others`."""
+
+    def answer(received: Received) -> bytes:
+        sent = next((other for part, other in (others or {}).items() if part in received.target), reply)
+        return (
+            sent
+            if b"\r\nDate: " in sent
+            else sent.replace(b"\r\n", b"\r\nDate: %b\r\n" % formatdate(usegmt=True).encode(), 1)
+        )
+
+    with Origin(answer=answer) as origin:
+        yield origin.storage()["minio"]
 
 
 # --- The rows of the table of symptoms
@@ -77,11 +96,11 @@ def test_fleet_never_hit_no_secret_is_configured(healthy: Healthy) -> None:
     ("status", "code", "extra", "headers"),
     [
         (400, "AuthorizationHeaderMalformed", "<Region>fra1</Region>", {}),
-        (301, "PermanentRedirect", "", {"x_amz_bucket_region": "fra1"}),
+        (301, "PermanentRedirect", "", {"x-amz-bucket-region": "fra1"}),
     ],
 )
 def test_wrong_region_the_store_names_another(status: int, code: str, extra: str, headers: dict[str, str]) -> None:
-    with store(status, error(code, extra), None, **headers) as minio:
+    with store(s3_error(status, code, extra, headers)) as minio:
         report = doctor({"minio": minio})
 
     assert (report.exit_code, report.first["check"]) == (1, "storage region")
@@ -90,7 +109,7 @@ def test_wrong_region_the_store_names_another(status: int, code: str, extra: str
 
 
 def test_a_region_that_the_store_does_not_insist_on_is_a_warning() -> None:
-    with store(404, error("NoSuchKey"), x_amz_bucket_region="fra1") as minio:
+    with store(s3_error(404, "NoSuchKey", headers={"x-amz-bucket-region": "fra1"})) as minio:
         report = doctor({"minio": minio | {"region": "nyc3"}, "cxbcore_fleet": []})
 
     assert report.of("storage region")["status"] == "warning"
@@ -139,7 +158,7 @@ def test_an_empty_bucket_is_suspicious(judge_bucket: Bucket) -> None:
 def test_clock_skew_is_measured_against_the_store(minutes: int, status: str) -> None:
     date = format_datetime(datetime.now(timezone.utc) + timedelta(minutes=minutes), usegmt=True)
     code = "RequestTimeTooSkewed" if status == "failure" else "NoSuchKey"
-    with store(403 if status == "failure" else 404, error(code), Date=date) as minio:
+    with store(s3_error(403 if status == "failure" else 404, code, headers={"Date": date})) as minio:
         report = doctor({"minio": minio})
 
     assert (report.first["check"], report.first["status"]) == ("clock", status)
@@ -148,7 +167,7 @@ def test_clock_skew_is_measured_against_the_store(minutes: int, status: str) -> 
 
 
 def test_a_key_that_may_not_list_hides_absence() -> None:
-    with store(403, error("AccessDenied")) as minio:
+    with store(s3_error(403, "AccessDenied")) as minio:
         report = doctor({"minio": minio})
 
     assert report.first["check"] == "storage permission"
@@ -174,7 +193,7 @@ def test_a_name_that_does_not_resolve_and_tls_that_fails_are_told_apart(healthy:
 
 
 def test_what_answers_200_to_everything_is_no_store() -> None:
-    with store(200, "welcome") as minio:
+    with store(reply(200, {}, b"welcome")) as minio:
         report = doctor({"minio": minio})
 
     assert (report.exit_code, report.first["check"]) == (1, "storage bucket")
@@ -194,7 +213,7 @@ def test_what_answers_200_to_everything_is_no_store() -> None:
     ids=["HTML", "XHTML", "nothing", "utf-7", "nonsense", "hex", "idna", "entities"],
 )
 def test_what_answers_a_listing_with_another_document_is_no_store(status: int, document: str) -> None:
-    with store(status, error("NoSuchKey"), {"list-type=2": (200, document)}) as minio:
+    with store(s3_error(status, "NoSuchKey"), {"list-type=2": reply(200, {}, document.encode())}) as minio:
         report = doctor({"minio": minio})
 
     assert (report.exit_code, report.first["check"]) == (1, "storage bucket")
@@ -205,8 +224,8 @@ def test_what_answers_a_listing_with_another_document_is_no_store(status: int, d
 
 
 def test_a_listing_without_a_recording_is_an_empty_bucket() -> None:
-    listing = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></ListBucketResult>'
-    with store(404, error("NoSuchKey"), {"list-type=2": (200, listing)}) as minio:
+    listing = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></ListBucketResult>'
+    with store(s3_error(404, "NoSuchKey"), {"list-type=2": reply(200, {}, listing)}) as minio:
         report = doctor({"minio": minio, "cxbcore_fleet": []})
 
     assert report.of("storage range")["seen"] == "recordings is empty: no range could be read"
@@ -214,31 +233,23 @@ def test_a_listing_without_a_recording_is_an_empty_bucket() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "check"),
-    [
-        ((200, "RIFF"), "storage range"),
-        ((206, "RIFF"), "storage range"),
-        ((403, error("AccessDenied")), "storage credentials"),
-    ],
+    ("status", "check"), [(200, "storage range"), (206, "storage range"), (403, "storage credentials")]
 )
-def test_a_store_without_just_the_range_and_a_key_that_may_only_list_are_told(
-    reply: tuple[int, str], check: str
-) -> None:
-    listing = "<ListBucketResult><Contents><Key>a.wav</Key><Size>4</Size></Contents></ListBucketResult>"
-    with store(404, error("NoSuchKey"), {"list-type=2": (200, listing), "/a.wav": reply}) as minio:
+def test_a_store_without_just_the_range_and_a_key_that_may_only_list_are_told(status: int, check: str) -> None:
+    listing = b"<ListBucketResult><Contents><Key>a.wav</Key><Size>4</Size></Contents></ListBucketResult>"
+    read = s3_error(403, "AccessDenied") if status == 403 else reply(status, {}, b"RIFF")
+    with store(s3_error(404, "NoSuchKey"), {"list-type=2": reply(200, {}, listing), "/a.wav": read}) as minio:
         report = doctor({"minio": minio})
 
     assert (report.exit_code, report.first["check"]) == (1, check)
-    assert report.first["seen"].startswith(f"a ranged read gives status {reply[0]}")
+    assert report.first["seen"].startswith(f"a ranged read gives status {status}")
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "seen"), [("500", "status 500"), ("302", "status 302"), ("refuses", "no connection")]
+    ("fault", "seen"), [("500", "status 500"), ("302", "status 302"), ("refuses", "no connection")]
 )
-def test_a_fleet_host_that_fails_is_named(
-    healthy: Healthy, fleet_host: FleetHostFactory, behaviour: Any, seen: str
-) -> None:
-    host = fleet_host(behaviour=behaviour)
+def test_a_fleet_host_that_fails_is_named(healthy: Healthy, make_origin: OriginFactory, fault: Any, seen: str) -> None:
+    host = make_origin(fault=fault)
 
     for report in (doctor(settings := healthy.settings(cxbcore_fleet=[healthy.host.url, host.url])), trace(settings)):
         assert (report.exit_code, report.first["check"]) == (1, host.url)
@@ -313,7 +324,7 @@ def test_missing_indexes_are_named_until_they_are_there(healthy: Healthy, mongo_
 
 
 def test_what_a_store_says_moves_no_terminal() -> None:
-    with store(400, error("Odd&#x9b;31m"), None, x_amz_bucket_region="fra1\x1b[31m") as minio:
+    with store(s3_error(400, "Odd&#x9b;31m", headers={"x-amz-bucket-region": "fra1\x1b[31m"})) as minio:
         report = doctor({"minio": minio})
 
     assert report.first["seen"] == "status 400 for a key that can't exist"

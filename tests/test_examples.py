@@ -24,9 +24,9 @@ from examples import audio
 
 from .servers import find_program, free_port, stop
 from .servers.example import PROJECT, ExampleFactory, clean_environment
-from .servers.fleet_host import FleetHostFactory
 from .servers.mongod import Mongod
 from .servers.moto_s3 import Bucket
+from .servers.origin import OriginFactory
 
 
 @pytest.fixture
@@ -118,9 +118,9 @@ def test_an_administrator_with_a_wrong_password_gets_no_token(example: ExampleFa
 @pytest.mark.full
 @pytest.mark.parametrize("any_bucket", ["moto", "ceph"], indirect=True)
 def test_the_example_plays_from_a_real_store(
-    any_bucket: Bucket, fleet_host: FleetHostFactory, example: ExampleFactory, shell: Shell
+    any_bucket: Bucket, make_origin: OriginFactory, example: ExampleFactory, shell: Shell
 ) -> None:
-    environment = {**variables(any_bucket), "CXB_FLEET": fleet_host(secret="s").url, "CXB_FLEET_SECRET": "s"}
+    environment = {**variables(any_bucket), "CXB_FLEET": make_origin(secret="s").url, "CXB_FLEET_SECRET": "s"}
 
     commands = example("--seed", environment=environment).commands()
 

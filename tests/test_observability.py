@@ -19,9 +19,9 @@ from pymongo import MongoClient
 from cxb_recordings import InMemoryCallRepository, register, signals
 from cxb_recordings.metrics import RecordingMetrics
 from tests.servers import free_port
-from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.gunicorn import GunicornFactory
 from tests.servers.mongod import Mongod
+from tests.servers.origin import OriginFactory
 
 DOCS = Path(__file__).parents[1] / "docs"
 DATA = bytes(range(256)) * 40
@@ -40,9 +40,9 @@ def host() -> Flask:
     return app
 
 
-def test_each_metric_says_what_happened(fleet_host: FleetHostFactory) -> None:
+def test_each_metric_says_what_happened(make_origin: OriginFactory) -> None:
     app, registry = host(), CollectorRegistry()
-    down, up = f"http://127.0.0.1:{free_port()}", fleet_host({"a.wav": DATA})
+    down, up = f"http://127.0.0.1:{free_port()}", make_origin({"a.wav": DATA})
     service = register(app, lambda: {"cxbcore_fleet": [down, up.url]}, InMemoryCallRepository(CALLS))
     RecordingMetrics(registry).watch(service, "main")
     client = app.test_client()
@@ -71,9 +71,9 @@ def test_each_metric_says_what_happened(fleet_host: FleetHostFactory) -> None:
     assert b"token" not in generate_latest(registry)
 
 
-def test_counted_ends_failures_and_times_name_a_playback_in_openmetrics(fleet_host: FleetHostFactory) -> None:
+def test_counted_ends_failures_and_times_name_a_playback_in_openmetrics(make_origin: OriginFactory) -> None:
     app, registry = host(), CollectorRegistry()
-    fleet = [fleet_host({}, behaviour="500").url, fleet_host({"a.wav": DATA}).url]
+    fleet = [make_origin({}, fault="500").url, make_origin({"a.wav": DATA}).url]
     service = register(app, lambda: {"cxbcore_fleet": fleet}, InMemoryCallRepository(CALLS))
     RecordingMetrics(registry).watch(service)
     ids: set[str] = set()
@@ -113,10 +113,10 @@ def test_two_registrations_share_a_registry_under_their_names_and_a_second_set_i
 
 @pytest.mark.full
 def test_the_workers_of_gunicorn_are_added_up_as_the_how_to_says(
-    fleet_host: FleetHostFactory, gunicorn: GunicornFactory, tmp_path: Path
+    make_origin: OriginFactory, gunicorn: GunicornFactory, tmp_path: Path
 ) -> None:
     first, collected, child_exit = python_blocks("metrics.md")
-    fleet = [fleet_host({"a.wav": DATA}).url]
+    fleet = [make_origin({"a.wav": DATA}).url]
     source = (
         "from flask import Flask\nfrom flask_jwt_extended import JWTManager\napp = Flask('host')\n"
         "app.config['JWT_SECRET_KEY'] = 'for this test only, thirty-two bytes and more'\nJWTManager(app)\n"
@@ -142,13 +142,13 @@ def test_the_workers_of_gunicorn_are_added_up_as_the_how_to_says(
 
 
 def test_the_audit_how_to_writes_one_document_for_a_playback_of_many_ranges(
-    fleet_host: FleetHostFactory, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+    make_origin: OriginFactory, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", mongod.uri)
     app = host()
     names: dict[str, Any] = {"app": app}
     [block] = python_blocks("audit.md")
-    fleet = [fleet_host({"a.wav": DATA}).url]
+    fleet = [make_origin({"a.wav": DATA}).url]
     block = block.replace("lambda: {}", f"lambda: {{'cxbcore_fleet': {fleet}}}")
     block = block.replace('"platform"', f'"audit{os.getpid()}"')
     exec(block.replace("InMemoryCallRepository()", f"InMemoryCallRepository({CALLS})"), names)

@@ -8,13 +8,13 @@ from cxb_recordings import (
     InMemoryCallRepository,
     register,
 )
-from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.origin import OriginFactory
 
 from .test_registration import CALL, KEY, host
 
 
-def test_max_chunk_size_bounds_the_chunks(fleet_host: FleetHostFactory) -> None:
-    server = fleet_host({KEY: bytes(2**20)})
+def test_max_chunk_size_bounds_the_chunks(make_origin: OriginFactory) -> None:
+    server = make_origin({KEY: bytes(2**20)})
     for ceiling, largest in ((8192, 8192), (32768, 32768)):
         app = host()
         register(app, lambda: {"cxbcore_fleet": [server.url]}, InMemoryCallRepository([CALL]), max_chunk_size=ceiling)
@@ -26,9 +26,9 @@ def test_max_chunk_size_bounds_the_chunks(fleet_host: FleetHostFactory) -> None:
 
 
 def test_require_https_fleet_skips_plain_http_and_says_so(
-    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+    make_origin: OriginFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app, server = host(), fleet_host({KEY: b"0123"})
+    app, server = host(), make_origin({KEY: b"0123"})
     register(app, lambda: {"cxbcore_fleet": [server.url]}, InMemoryCallRepository([CALL]), require_https_fleet=True)
 
     assert app.test_client().get("/api/v1/public/recordings/token-1").status_code == 404
@@ -37,10 +37,10 @@ def test_require_https_fleet_skips_plain_http_and_says_so(
 
 
 def test_plain_http_hosts_are_warned_of_once_for_each_change(
-    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+    make_origin: OriginFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app, server = host(), fleet_host({KEY: b"0123"}, secret="fleet-secret-12345")
-    live: dict[str, object] = {"cxbcore_fleet": [server.entry()]}
+    app, server = host(), make_origin({KEY: b"0123"}, secret="fleet-secret-12345")
+    live: dict[str, object] = server.fleet()
     register(app, lambda: live, InMemoryCallRepository([CALL]))
 
     for _ in range(3):

@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from .servers import missing
-from .servers.fleet_host import FleetHostFactory
 from .servers.moto_s3 import Bucket
+from .servers.origin import OriginFactory
 
 PROJECT = Path(__file__).parents[1]
 KEY = "2026/05/s-1.wav"
@@ -253,7 +253,7 @@ def test_a_typed_host_passes_mypy_strict_against_the_wheel(
 @pytest.mark.full
 @pytest.mark.timeout(600)
 def test_a_host_application_of_five_lines_plays_from_the_wheel_in_an_empty_environment(
-    installed: Path, moto_bucket: Bucket, fleet_host: FleetHostFactory, tmp_path: Path
+    installed: Path, moto_bucket: Bucket, make_origin: OriginFactory, tmp_path: Path
 ) -> None:
     quickstart = readme_quickstart()
     server = moto_bucket.server
@@ -265,7 +265,7 @@ def test_a_host_application_of_five_lines_plays_from_the_wheel_in_an_empty_envir
     }.items():
         quickstart = quickstart.replace(f'"{placeholder}"', f'"{real}"')
     (tmp_path / "host.py").write_text(HOST.format(quickstart=quickstart))
-    on_fleet = quickstart.replace('{"minio": storage}', repr({"cxbcore_fleet": [fleet_host({KEY: b"fleet"}).url]}))
+    on_fleet = quickstart.replace('{"minio": storage}', repr({"cxbcore_fleet": [make_origin({KEY: b"fleet"}).url]}))
     (tmp_path / "fleet_only.py").write_text(HOST.format(quickstart=on_fleet))
     moto_bucket.put(KEY, b"storage")
 

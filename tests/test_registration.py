@@ -21,8 +21,8 @@ from cxb_recordings import (
     register,
 )
 from cxb_recordings.options import Options
-from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.moto_s3 import Bucket
+from tests.servers.origin import OriginFactory
 
 KEY = "2024/05/s-1.wav"
 CALL = {"session_id": "s-1", "recording_key": KEY, "recording_access_token": "token-1"}
@@ -242,9 +242,9 @@ def test_a_name_whose_blueprint_the_host_has_already_is_a_mistake(blueprint: str
     register(app, dict, InMemoryCallRepository(), name=blueprint)
 
 
-def test_two_registrations_in_one_app_do_not_disturb_each_other(fleet_host: FleetHostFactory) -> None:
+def test_two_registrations_in_one_app_do_not_disturb_each_other(make_origin: OriginFactory) -> None:
     app = host()
-    first, second = fleet_host({KEY: b"first"}), fleet_host({KEY: b"second"})
+    first, second = make_origin({KEY: b"first"}), make_origin({KEY: b"second"})
     one = register(app, lambda: {"cxbcore_fleet": [first.url]}, InMemoryCallRepository([CALL]), require_admin=anyone)
     two = register(
         app,
@@ -267,11 +267,11 @@ def test_two_registrations_in_one_app_do_not_disturb_each_other(fleet_host: Flee
     assert two.build_public_recording_url("h.example", "t") == "https://h.example/second/public/t"
 
 
-def test_two_apps_in_one_process_do_not_disturb_each_other(fleet_host: FleetHostFactory) -> None:
+def test_two_apps_in_one_process_do_not_disturb_each_other(make_origin: OriginFactory) -> None:
     answers = []
     for body in (b"first", b"second"):
         app = host()
-        server = fleet_host({KEY: body})
+        server = make_origin({KEY: body})
         settings = InMemorySettingsProvider({"cxbcore_fleet": [server.url]})
         register(app, settings, InMemoryCallRepository([CALL]))
         answers.append(app.test_client())
@@ -280,10 +280,10 @@ def test_two_apps_in_one_process_do_not_disturb_each_other(fleet_host: FleetHost
 
 
 def test_a_change_of_the_settings_takes_effect_without_a_restart(
-    fleet_host: FleetHostFactory, moto_bucket: Bucket
+    make_origin: OriginFactory, moto_bucket: Bucket
 ) -> None:
     moto_bucket.put(KEY, b"storage")
-    server, app = fleet_host({KEY: b"fleet"}), host()
+    server, app = make_origin({KEY: b"fleet"}), host()
     live: dict[str, Any] = {}
     register(app, lambda: live, InMemoryCallRepository([CALL]))
 
@@ -303,10 +303,10 @@ def test_a_change_of_the_settings_takes_effect_without_a_restart(
 
 
 def test_warm_up_makes_the_clients_before_the_first_listener_comes(
-    moto_bucket: Bucket, fleet_host: FleetHostFactory, monkeypatch: pytest.MonkeyPatch
+    moto_bucket: Bucket, make_origin: OriginFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moto_bucket.put(KEY, b"storage")
-    app, server = host(), fleet_host()
+    app, server = host(), make_origin()
     settings = {"minio": moto_bucket.settings(), "cxbcore_fleet": [server.url]}
     service = register(app, lambda: settings, InMemoryCallRepository([CALL]))
 

@@ -22,14 +22,13 @@ from cxb_recordings.playback.source import ContentInfo
 from cxb_recordings.service import RecordingService
 from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port, wait_until
-from tests.servers.fleet_host import FleetHost, FleetHostFactory
-from tests.sources.scripted import ScriptedServer, reply
+from tests.servers.origin import Origin, OriginFactory
 
 DATA = bytes(range(256)) * 400
 
 
-def service(*hosts: FleetHost | str, **options: Any) -> RecordingService:
-    fleet = [host if isinstance(host, str) else host.entry() for host in hosts]
+def service(*hosts: Origin | str, **options: Any) -> RecordingService:
+    fleet = [host if isinstance(host, str) else host.url for host in hosts]
     return RecordingService(lambda: {"cxbcore_fleet": fleet}, Options(**options))
 
 
@@ -54,40 +53,38 @@ def play(sender: RecordingService) -> bytes:
     return b"".join(stream)
 
 
-def test_an_unreachable_source_is_asked_once_and_then_last(fleet_host: FleetHostFactory) -> None:
-    recordings = service(unreachable(), fleet_host({"a.wav": DATA}))
+def test_an_unreachable_source_is_asked_once_and_then_last(make_origin: OriginFactory) -> None:
+    recordings = service(unreachable(), make_origin({"a.wav": DATA}))
     with heard(signals.source_skipped, recordings) as skipped, heard(signals.source_put_aside, recordings) as aside:
         assert [play(recordings) for _ in range(3)] == [DATA] * 3
     assert len(skipped) == len(aside) == 1
 
 
-def test_a_store_that_is_down_puts_no_other_tenants_store_aside(fleet_host: FleetHostFactory) -> None:
-    live: dict[str, Any] = {"cxbcore_fleet": [fleet_host({"a.wav": DATA}).entry()]}
-    recordings = RecordingService(lambda: live, Options())
-    with (
-        ScriptedServer([reply(200, DATA)] * 2) as other,
-        heard(signals.source_put_aside, recordings) as aside,
-        heard(signals.recording_served, recordings) as served,
-    ):
+def test_a_store_that_is_down_puts_no_other_tenants_store_aside(make_origin: OriginFactory) -> None:
+    live: dict[str, Any] = make_origin({"a.wav": DATA}).fleet()
+    recordings, other = RecordingService(lambda: live, Options()), make_origin({"a.wav": DATA})
+    with heard(signals.source_put_aside, recordings) as aside, heard(signals.recording_served, recordings) as served:
         for endpoint in [unreachable(), other.url] * 2:
-            live["minio"] = {"endpoint": endpoint, "access_key": "key", "secret_key": "secret", "bucket": "b"}
+            live |= other.storage(endpoint=endpoint)
             assert play(recordings) == DATA
     assert [event.source for event in aside] == ["storage"]
     assert [event.source == "storage" for event in served] == [False, True] * 2
 
 
-def test_a_recording_that_only_a_source_put_aside_has_is_still_asked_of_it(fleet_host: FleetHostFactory) -> None:
-    only = fleet_host({"a.wav": DATA})
-    recordings = service(only, fleet_host({}))
-    [asked, _] = recordings.sources.of(recordings.settings())  # the watch is per service, not per request
-    recordings.sources._availability.unreachable(asked, "by the test")
+def test_a_recording_that_only_a_source_put_aside_has_is_still_asked_of_it(make_origin: OriginFactory) -> None:
+    only = make_origin({"a.wav": DATA})
+    recordings = service(only, make_origin())
+    only.refuse()
     with heard(signals.source_back, recordings) as back:
+        with pytest.raises(RecordingUnreachable):
+            play(recordings)
+        only.listen()
         assert play(recordings) == DATA
     assert [event.source for event in back] == [only.url]
 
 
-def test_no_more_streams_than_max_streams_are_in_progress(fleet_host: FleetHostFactory) -> None:
-    recordings = service(fleet_host({"a.wav": DATA}), max_streams=1)
+def test_no_more_streams_than_max_streams_are_in_progress(make_origin: OriginFactory) -> None:
+    recordings = service(make_origin({"a.wav": DATA}), max_streams=1)
     first = recordings.open("a.wav", PlaybackRequest()).stream
     assert first is not None
     with pytest.raises(TooManyStreams):
@@ -162,17 +159,17 @@ def test_heads_have_a_bound_of_their_own_and_neither_wait_for_listeners_nor_keep
     assert probe(0) == 200
 
 
-def test_a_search_that_finds_nothing_gives_its_place_back(fleet_host: FleetHostFactory) -> None:
-    recordings = service(fleet_host({"a.wav": DATA}), max_streams=1)
+def test_a_search_that_finds_nothing_gives_its_place_back(make_origin: OriginFactory) -> None:
+    recordings = service(make_origin({"a.wav": DATA}), max_streams=1)
     for _ in range(3):
         with pytest.raises(RecordingMissing):
             recordings.open("unknown.wav", PlaybackRequest())
     assert play(recordings) == DATA
 
 
-def test_the_search_is_bounded_in_time(fleet_host: FleetHostFactory) -> None:
+def test_the_search_is_bounded_in_time(make_origin: OriginFactory) -> None:
     times = iter([0.0, 0.0, 25.0, 25.0, 25.0])
-    hosts = [fleet_host({}), fleet_host({"a.wav": DATA})]
+    hosts = [make_origin({}), make_origin({"a.wav": DATA})]
     recordings = RecordingService(lambda: {"cxbcore_fleet": [host.url for host in hosts]}, clock=lambda: next(times))
     with heard(signals.source_skipped, recordings) as skipped, pytest.raises(RecordingUnreachable):
         recordings.open("a.wav", PlaybackRequest())
@@ -183,13 +180,13 @@ def test_the_search_is_bounded_in_time(fleet_host: FleetHostFactory) -> None:
 @pytest.mark.parametrize(("outage_status", "retry_after"), [(404, None), (503, "5")])
 @pytest.mark.parametrize("reachable", [True, False])
 def test_an_outage_is_told_from_an_absence_where_the_host_wants_it(
-    fleet_host: FleetHostFactory, outage_status: int, retry_after: str | None, reachable: bool
+    make_origin: OriginFactory, outage_status: int, retry_after: str | None, reachable: bool
 ) -> None:
     app = Flask(__name__)
     app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
     JWTManager(app)
     calls = InMemoryCallRepository([{"session_id": "1", "recording_key": "a.wav", "recording_access_token": "token"}])
-    fleet = [fleet_host({}).url if reachable else unreachable()]
+    fleet = [make_origin({}).url if reachable else unreachable()]
     register(app, lambda: {"cxbcore_fleet": fleet}, calls, outage_status=outage_status)
     response = app.test_client().get("/api/v1/public/recordings/token")
     expected = (404, None) if reachable else (outage_status, retry_after)
@@ -197,10 +194,8 @@ def test_an_outage_is_told_from_an_absence_where_the_host_wants_it(
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_receiver_that_raises_breaks_no_stream(
-    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
-) -> None:
-    recordings = service(fleet_host({"a.wav": DATA}))
+def test_a_receiver_that_raises_breaks_no_stream(make_origin: OriginFactory, caplog: pytest.LogCaptureFixture) -> None:
+    recordings = service(make_origin({"a.wav": DATA}))
 
     def receive(_: object, event: object) -> None:
         raise RuntimeError("by the test")
@@ -212,8 +207,8 @@ def test_a_receiver_that_raises_breaks_no_stream(
     assert "recording-started" in caplog.text
 
 
-def test_what_was_served_is_told_with_range_source_times_and_end(fleet_host: FleetHostFactory) -> None:
-    host = fleet_host({"a.wav": DATA})
+def test_what_was_served_is_told_with_range_source_times_and_end(make_origin: OriginFactory) -> None:
+    host = make_origin({"a.wav": DATA})
     recordings = service(host)
     request = PlaybackRequest.from_headers("GET", {"Range": "bytes=5-9"})
     listener = signals.Listener("public", "session", token_fingerprint="0123456789ab")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.servers import find_program, missing
-from tests.servers.fleet_host import FleetHost
 from tests.servers.moto_s3 import S3Server
+from tests.servers.origin import Origin
 from tests.servers.wsgi import WsgiServer
 
 from .site import PUBLIC, Site, make_recordings, make_site
@@ -45,7 +45,7 @@ def site(request: pytest.FixtureRequest, moto_s3: S3Server, tmp_path_factory: py
     """Recordings in storage and on a fleet host, and the application's source."""
     directory = tmp_path_factory.mktemp("site")
     recordings = make_recordings(find_program(request, "ffmpeg", "ffmpeg"), directory)
-    host = FleetHost()
+    host = Origin()
     yield make_site(recordings, moto_s3.new_bucket(), host, directory)
     host.stop()
 

@@ -15,8 +15,8 @@ from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token
 
 from examples.audio import encode, make_wav
-from tests.servers.fleet_host import FleetHost
 from tests.servers.moto_s3 import Bucket
+from tests.servers.origin import Origin
 
 # Encoding is what takes time here; the WAV alone is long, so that nobody reads it ahead as a whole.
 SECONDS = {"wav": 600, "mp3": 90, "ogg": 90, "m4a": 90}
@@ -87,7 +87,7 @@ def make_recordings(ffmpeg: str, directory: Path) -> dict[str, bytes]:
     return files
 
 
-def make_site(recordings: dict[str, bytes], bucket: Bucket, host: FleetHost, directory: Path) -> Site:
+def make_site(recordings: dict[str, bytes], bucket: Bucket, host: Origin, directory: Path) -> Site:
     """Put the recordings where they belong, and write the application."""
     for ending, data in recordings.items():
         bucket.put(f"storage.{ending}", data, MEDIA_TYPES[ending])

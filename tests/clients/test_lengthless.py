@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers.fleet_host import Received
-from tests.servers.scripted_origin import ScriptedOrigin, reply
+from tests.servers.conversation import Received
+from tests.servers.origin import Origin
+from tests.servers.replies import reply
 from tests.servers.wsgi import COMMANDS, OTHERS, WsgiServer
 
 DATA = bytes(range(256)) * 2000
@@ -25,7 +26,7 @@ register(app, lambda: {settings!r}, InMemoryCallRepository(calls), require_admin
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[ScriptedOrigin]:
+def origin() -> Iterator[Origin]:
     """A fleet host that sends chunks to whatever it is asked, and no last one where the recording is to break."""
 
     def answer(request: Received) -> bytes:
@@ -34,14 +35,14 @@ def origin() -> Iterator[ScriptedOrigin]:
         head = {"Content-Type": "audio/wav", "Transfer-Encoding": "chunked"}
         return reply(200, head, b"" if request.method == "HEAD" else body, length=False)
 
-    origin = ScriptedOrigin(answer)
+    origin = Origin(answer=answer)
     yield origin
     origin.stop()
 
 
 @pytest.mark.parametrize("name", COMMANDS | OTHERS)
 def test_a_break_without_a_length_is_seen_under_every_server(
-    request: pytest.FixtureRequest, origin: ScriptedOrigin, name: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, origin: Origin, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     source = HOST.format(settings=origin.fleet())
     server = WsgiServer(request, name, source, tmp_path_factory.mktemp("server"))

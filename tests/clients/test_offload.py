@@ -15,10 +15,10 @@ import pytest
 import requests
 
 from tests.servers import free_port
-from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.gunicorn import Gunicorn, GunicornFactory
 from tests.servers.moto_s3 import Bucket
 from tests.servers.nginx import NginxFactory
+from tests.servers.origin import OriginFactory
 
 from .offload_site import APP, PREFIX, Site, nginx_configuration
 from .site import ask
@@ -35,10 +35,10 @@ server {{
 
 
 @pytest.fixture
-def app(ceph_bucket: Bucket, fleet_host: FleetHostFactory, gunicorn: GunicornFactory) -> Gunicorn:
+def app(ceph_bucket: Bucket, make_origin: OriginFactory, gunicorn: GunicornFactory) -> Gunicorn:
     ceph_bucket.put("2026/05/call one+ü.wav", DATA)
     ceph_bucket.put("page.html", b"<script>alert(1)</script>", "image/svg+xml")
-    host = fleet_host({"fleet.wav": DATA[:5000]})
+    host = make_origin({"fleet.wav": DATA[:5000]})
     return gunicorn(APP.format(minio=ceph_bucket.settings(), fleet=[host.url], ca_bundle=None))
 
 

@@ -11,7 +11,7 @@ import requests
 from tests.servers import free_port
 from tests.servers.gunicorn import GunicornFactory
 from tests.servers.nginx import NginxFactory
-from tests.sources.scripted import ScriptedServer
+from tests.servers.origin import ScriptedOrigin
 
 from .offload_site import APP, FIRST, PAGE, PREFIX, WHOLE, Site, before_store, nginx_configuration
 from .site import ask
@@ -24,7 +24,7 @@ def test_nothing_of_the_request_goes_to_storage_and_little_of_its_reply_to_the_c
 ) -> None:
     head = "Content-Range: bytes 0-9/10\r\nAccess-Control-Allow-Origin: *\r\nExpires: Thu, 01 Jan 2099 00:00:00 GMT"
     answer = f"HTTP/1.1 206 X\r\nContent-Length: 10\r\n{head}\r\n\r\n0123456789".encode()
-    with ScriptedServer([FIRST], [answer], closes=True) as store:
+    with ScriptedOrigin([FIRST], [answer], closes=True) as store:
         site = before_store(store.url, gunicorn, nginx, certificate)
         reply = site.get(
             "stored", Range="bytes=0-9", **{"X-Api-Key": "of the host", "X-Amz-Request-Payer": "requester"}
@@ -47,7 +47,7 @@ def test_no_page_and_no_redirect_of_storage_reaches_the_client(
         scripts.append([(refusal + ("" if status == 304 else "of S")).encode()])
         if status not in CUT_BY_NGINX:
             scripts.append([WHOLE])
-    with ScriptedServer(*scripts, closes=True) as store:
+    with ScriptedOrigin(*scripts, closes=True) as store:
         site = before_store(store.url, gunicorn, nginx, certificate)
         for status in statuses:
             if status in CUT_BY_NGINX:
@@ -64,7 +64,7 @@ def test_another_success_of_storage_is_visible_as_such(
 ) -> None:
     statuses = [201, 202, 203, 207, 226, 299, 600]
     odd = [[f"HTTP/1.1 {status} X\r\nContent-Length: 4\r\n\r\nof S".encode()] for status in statuses]
-    with ScriptedServer([FIRST], *odd, closes=True) as store:
+    with ScriptedOrigin([FIRST], *odd, closes=True) as store:
         site = before_store(store.url, gunicorn, nginx, certificate)
         seen = [site.get("stored").status_code for _ in statuses]
     assert seen == statuses, "nginx can't judge these, as the page says"
@@ -74,7 +74,7 @@ def test_a_coded_reply_of_storage_is_visible_as_such(
     gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
 ) -> None:
     coded = WHOLE.replace(b"Content-Length", b"Content-Encoding: x-of-storage\r\nContent-Length")
-    with ScriptedServer([FIRST], [coded], closes=True) as store:
+    with ScriptedOrigin([FIRST], [coded], closes=True) as store:
         reply = before_store(store.url, gunicorn, nginx, certificate).get("stored")
     assert reply.headers["Content-Encoding"] == "x-of-storage"
 
@@ -94,7 +94,7 @@ PASSWORDS = "location /of-the-host/ {{ internal; alias {directory}/; }}"
 
 
 def steered_site(
-    store: ScriptedServer, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path, *, ignored: bool
+    store: ScriptedOrigin, gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path, *, ignored: bool
 ) -> Site:
     """A host with a file for itself, whose nginx ignores the headers that steer it, or not."""
     minio = {"endpoint": store.url, "access_key": "key", "secret_key": "secret", "bucket": "recordings"}
@@ -113,10 +113,10 @@ def steered_site(
 def test_nothing_that_storage_sends_steers_nginx(
     gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
 ) -> None:
-    with ScriptedServer([WHOLE]) as elsewhere:
+    with ScriptedOrigin([WHOLE]) as elsewhere:
         rows = [row.format(elsewhere=elsewhere.url) for row in STEERING]
         answers = [[WHOLE.replace(b"Content-Length", f"{row}\r\nContent-Length".encode())] for row in rows]
-        with ScriptedServer([FIRST], *answers, closes=True) as store:
+        with ScriptedOrigin([FIRST], *answers, closes=True) as store:
             site = steered_site(store, gunicorn, nginx, certificate, ignored=True)
             for row in rows:
                 reply = site.get("stored")
@@ -130,7 +130,7 @@ def test_without_the_pages_line_storage_steers_nginx(
     gunicorn: GunicornFactory, nginx: NginxFactory, certificate: Path
 ) -> None:
     answer = WHOLE.replace(b"Content-Length", b"X-Accel-Redirect: /of-the-host/passwords\r\nContent-Length")
-    with ScriptedServer([FIRST], [answer], closes=True) as store:
+    with ScriptedOrigin([FIRST], [answer], closes=True) as store:
         site = steered_site(store, gunicorn, nginx, certificate, ignored=False)
         assert site.get("stored").content == b"secret"
 
@@ -154,7 +154,7 @@ def test_no_header_of_storage_that_a_browser_acts_on_reaches_the_client(
     answer = WHOLE.replace(
         b"Content-Length", ("".join(f"{name}: of storage\r\n" for name in sent)).encode() + b"Content-Length"
     )
-    with ScriptedServer([FIRST], [answer], closes=True) as store:
+    with ScriptedOrigin([FIRST], [answer], closes=True) as store:
         site = before_store(store.url, gunicorn, nginx, certificate)
         reply = site.get("stored")
         through_python = ask(site.app.url + PREFIX + "/unknown")

@@ -129,7 +129,7 @@ def _judge(store: S3Gateway, *, hides_total: bool = False) -> Subject:
 
 
 def fleet(request: pytest.FixtureRequest) -> Subject:
-    host = request.getfixturevalue("fleet_host")(secret=FLEET_SECRET, base="/core")
+    host = request.getfixturevalue("make_origin")(secret=FLEET_SECRET, base="/core")
     session = make_session()
     request.addfinalizer(session.close)
     settings = FleetHostSettings(host.url, FLEET_SECRET)

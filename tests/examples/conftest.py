@@ -19,8 +19,8 @@ from examples.calls import MemoryCalls
 from examples.crm import create_crm
 from examples.host import HostOptions, create_app
 from examples.plugs import Plug
-from tests.servers.fleet_host import FleetHost
 from tests.servers.moto_s3 import Bucket, S3Server
+from tests.servers.origin import Origin
 
 PUBLIC_URL = "http://calls.example"
 PASSWORD, SECRET, CRM_KEY = "password-of-this-test", "secret-of-machines-in-this-test", "key-of-the-crm-in-this-test"
@@ -108,7 +108,7 @@ def bucket(moto_s3: S3Server) -> Bucket:
 @pytest.fixture
 def centre(bucket: Bucket, crm: Crm) -> Iterator[CallCentre]:
     copies = {"long.wav": LONG}
-    hosts = [FleetHost(copies | {"only-on-fleet.wav": b"RIFF"}, secret="s"), FleetHost(copies, secret="s")]
+    hosts = [Origin(copies | {"only-on-fleet.wav": b"RIFF"}, secret="s"), Origin(copies, secret="s")]
     storage, *fleet = [_plug(url) for url in (bucket.server.endpoint, *(host.url for host in hosts))]
     settings = {
         "minio": bucket.settings(endpoint=storage.url),

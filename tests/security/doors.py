@@ -28,7 +28,7 @@ import cxb_recordings
 from cxb_recordings import InMemoryCallRepository, RecordingError, register
 from cxb_recordings.calls.repository import Call
 from cxb_recordings.storage_urls import endpoint_url, region_from_endpoint
-from tests.servers.fleet_host import FleetHost
+from tests.servers.origin import Origin
 from tests.web import unruly_host
 
 from .unruly_door import Play, header_values, play_at, plays
@@ -76,7 +76,7 @@ class _Calls:
 class World:
     """A host with one recording on one fleet host, whose settings and calls a door may replace for one request."""
 
-    fleet: FleetHost
+    fleet: Origin
     app: Flask = field(init=False)
     client: FlaskClient = field(init=False)
     settings: Any = None

@@ -7,7 +7,7 @@ import time
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.servers.fleet_host import FleetHost
+from tests.servers.origin import Origin
 
 from .doors import DATA, DOORS, FLEET_SECRET, KEY, World
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=200_000, help="all doors together")
     examples = parser.parse_args().examples
-    fleet = FleetHost({KEY: DATA}, secret=FLEET_SECRET)
+    fleet = Origin({KEY: DATA}, secret=FLEET_SECRET)
     started, total = time.monotonic(), 0
     for door, (check, strategy) in DOORS.items():
         world, count = World(fleet), 0

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.servers.fleet_host import FleetHost
+from tests.servers.origin import Origin
 
 from .doors import DATA, DOORS, FLEET_SECRET, KEY, World
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    fleet = FleetHost({KEY: DATA}, secret=FLEET_SECRET)
+    fleet = Origin({KEY: DATA}, secret=FLEET_SECRET)
     yield World(fleet)
     fleet.stop()
 

@@ -11,17 +11,17 @@ from flask import Flask
 from flask_jwt_extended import JWTManager
 
 from cxb_recordings import InMemoryCallRepository
-from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.origin import OriginFactory
 
 PAGE = Path(__file__).parents[2] / "docs/rate-limits.md"
 
 
 @pytest.mark.full
-def test_a_guesser_is_stopped_and_a_listener_who_seeks_is_not(fleet_host: FleetHostFactory) -> None:
+def test_a_guesser_is_stopped_and_a_listener_who_seeks_is_not(make_origin: OriginFactory) -> None:
     app = Flask("host")
     app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
     JWTManager(app)
-    fleet = [fleet_host({"2026/05/s-1.wav": bytes(1000)}).url]
+    fleet = [make_origin({"2026/05/s-1.wav": bytes(1000)}).url]
     block = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert block is not None
     names: dict[str, Any] = {"app": app}

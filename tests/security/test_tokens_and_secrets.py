@@ -23,9 +23,9 @@ from cxb_recordings import (
 )
 from cxb_recordings.settings import read_settings
 from tests.servers import free_port, wait_until
-from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.gunicorn import GunicornFactory
 from tests.servers.nginx import NginxFactory
+from tests.servers.origin import OriginFactory
 
 from .doors import ACCESS_KEY, DATA, FLEET_SECRET, KEY, SECRET_KEY, TOKEN, assert_no_secret
 
@@ -53,10 +53,10 @@ def host(calls: InMemoryCallRepository, fleet: list[object]) -> FlaskClient:
 @pytest.mark.parametrize("how", ["revoked", "rotated", "expired"])
 @pytest.mark.parametrize("conditional", [True, False])
 def test_a_token_that_is_taken_back_stops_at_once_even_before_a_304(
-    fleet_host: FleetHostFactory, how: str, conditional: bool
+    make_origin: OriginFactory, how: str, conditional: bool
 ) -> None:
     calls = InMemoryCallRepository([{"session_id": "1", "recording_key": KEY, "recording_access_token": TOKEN}])
-    client = host(calls, [fleet_host({KEY: DATA}).url])
+    client = host(calls, [make_origin({KEY: DATA}).url])
     path = f"/api/v1/public/recordings/{TOKEN}"
     etag = client.get(path).headers["ETag"]
     headers = {"If-None-Match": etag} if conditional else {}
@@ -98,11 +98,11 @@ def test_an_error_names_the_field_and_never_the_value(call: object) -> None:
 
 
 def test_a_fleet_host_that_refuses_the_secret_leaks_it_into_no_record(
-    fleet_host: FleetHostFactory, caplog: pytest.LogCaptureFixture
+    make_origin: OriginFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="cxb_recordings")
     calls = InMemoryCallRepository([{"session_id": "1", "recording_key": KEY, "recording_access_token": TOKEN}])
-    refusing = fleet_host({KEY: DATA}, secret="another")
+    refusing = make_origin({KEY: DATA}, secret="another")
     client = host(calls, [{"url": refusing.url, "secret": FLEET_SECRET}, f"http://127.0.0.1:{free_port()}"])
     assert client.get(f"/api/v1/public/recordings/{TOKEN}").status_code == 404
     assert "status 403" in caplog.text

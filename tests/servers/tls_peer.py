@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-import struct
-import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from fcntl import ioctl
 from pathlib import Path
 
-from . import wait_until
-from .faulty_conversation import reset_on_close
+from .conversation import wait_until_acknowledged
+from .listener import Listener, reset_on_close
+from .tls import server_context
 
 PATIENCE = 10  # seconds
 
@@ -59,7 +57,7 @@ class Wire:
     def send(self, raw: bytes) -> None:
         """Send bytes of the wire, wait until the client's kernel has them, and tell the test so."""
         self._connection.sendall(raw)
-        wait_until(lambda: self._peer.over.is_set() or not self._unacknowledged(), "the wire")
+        wait_until_acknowledged(self._connection, self._peer.pause)
         self._peer.arrived.release()
 
     def wait(self) -> None:
@@ -86,11 +84,7 @@ class Wire:
 
     def stall(self) -> None:
         """Send nothing more, until the test has ended."""
-        self._peer.over.wait(PATIENCE)
-
-    def _unacknowledged(self) -> int:
-        count: int = struct.unpack("i", ioctl(self._connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
-        return count
+        self._peer.pause(PATIENCE)
 
     def _receive(self) -> None:
         data = self._connection.recv(65536)
@@ -99,11 +93,10 @@ class Wire:
         self._incoming.write(data)
 
 
-class TlsPeer:
+class TlsPeer(Listener):
     """A server on a port of 127.0.0.1; each connection is handled by the script, in a thread of its own.
 
     Attributes:
-        port: where it listens.
         arrived: released once for each :meth:`Wire.send` and each end.
     """
 
@@ -115,37 +108,20 @@ class TlsPeer:
         waits_for_request: bool = True,
         version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     ) -> None:
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate)
+        super().__init__()
+        self._context = server_context(certificate)
         self._context.maximum_version = version
         self._script = script
         self._waits_for_request = waits_for_request
         self.arrived = threading.Semaphore(0)
         self.may_go_on = threading.Semaphore(0)
-        self.over = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._connections: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.listen()
 
-    def __enter__(self) -> TlsPeer:
-        self._start(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
+    def stop(self) -> None:
+        """Free the port, and let a script that waits go on."""
         self.go_on()
-        for open_socket in (self._listener, *self._connections):
-            with suppress(OSError):  # it has ended
-                open_socket.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(PATIENCE)
-        self._listener.close()
-
-    @property
-    def url(self) -> str:
-        """Of the server, without a trailing slash."""
-        return f"https://127.0.0.1:{self.port}"
+        super().stop()
 
     def go_on(self) -> None:
         """Let the script pass its next :meth:`Wire.wait`."""
@@ -155,23 +131,12 @@ class TlsPeer:
         """Wait until what the script sent next, or its end, is in the client's kernel."""
         assert self.arrived.acquire(timeout=PATIENCE)
 
-    def _start(self, run: Callable[..., None], *arguments: object) -> None:
-        self._threads.append(threading.Thread(target=run, args=arguments, daemon=True))
-        self._threads[-1].start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # the test is over
-            while True:
-                connection, _ = self._listener.accept()
-                self._connections.append(connection)
-                self._start(self._handle, connection)
-
-    def _handle(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):  # a client that does not trust the certificate, or left
-            wire = Wire(connection, self._context, self)
-            wire.shake_hands()
-            if self._waits_for_request:
-                wire.receive_request()
-            self._script(wire)
-            while connection.recv(65536):  # closed with unread bytes, the connection would end in a reset
-                pass
+    def hold(self, connection: socket.socket, number: int) -> None:
+        """Shake hands, and run the script; a client that does not trust the certificate ends it."""
+        wire = Wire(connection, self._context, self)
+        wire.shake_hands()
+        if self._waits_for_request:
+            wire.receive_request()
+        self._script(wire)
+        while connection.recv(65536):  # closed with unread bytes, the connection would end in a reset
+            pass

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import requests
@@ -19,7 +18,8 @@ from cxb_recordings.settings import FleetHostSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.transport import Transport
 from tests.servers import free_port
-from tests.servers.fleet_host import Behaviour, FleetHostFactory
+from tests.servers.conversation import Kind, Validator
+from tests.servers.origin import OriginFactory
 
 from . import read
 
@@ -40,32 +40,28 @@ class Told:
     requests_of_describe: int = 1
 
 
-BEHAVIOURS: dict[Behaviour, Told] = {
-    "ok": Told(),
-    "500": Told(whole_fails=500, range_fails=500),
-    "302": Told(whole_fails=302, range_fails=302),
-    "wrong secret": Told(whole_fails=403, range_fails=403),
-    "no length": Told(None, None, requests_of_whole=3, requests_of_describe=2),
-    "length only in ranges": Told(requests_of_whole=2, requests_of_describe=2),
-    "ignores Range": Told(span=None),
-    "no HEAD": Told(requests_of_describe=2),
-    "HEAD is 501": Told(requests_of_describe=2),
-    "no validator": Told(),
-    "weak ETag": Told(),
-    "gzip": Told(whole_fails=200, range_fails=200),
-    "wrong Content-Range": Told(range_fails=206),
-}
+BEHAVIOURS: list[tuple[Kind | None, Validator, Told]] = [
+    (None, "strong", Told()),
+    (None, "weak", Told()),
+    (None, "none", Told()),
+    ("500", "strong", Told(whole_fails=500, range_fails=500)),
+    ("302", "strong", Told(whole_fails=302, range_fails=302)),
+    ("403", "strong", Told(whole_fails=403, range_fails=403)),
+    ("no length", "strong", Told(None, None, requests_of_whole=3, requests_of_describe=2)),
+    ("length only in ranges", "strong", Told(requests_of_whole=2, requests_of_describe=2)),
+    ("ignores Range", "strong", Told(span=None)),
+    ("no HEAD", "strong", Told(requests_of_describe=2)),
+    ("HEAD is 501", "strong", Told(requests_of_describe=2)),
+    ("gzip", "strong", Told(whole_fails=200, range_fails=200)),
+    ("wrong Content-Range", "strong", Told(range_fails=206)),
+]
 
 
-def test_every_behaviour_of_the_fleet_host_is_judged_here() -> None:
-    assert {*BEHAVIOURS, "404", "refuses"} == set(get_args(Behaviour))
-
-
-@pytest.mark.parametrize(("behaviour", "told"), BEHAVIOURS.items())
+@pytest.mark.parametrize(("fault", "validator", "told"), BEHAVIOURS)
 def test_each_way_to_answer_is_believed_or_refused(
-    behaviour: Behaviour, told: Told, fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+    fault: Kind | None, validator: Validator, told: Told, make_origin: OriginFactory, ask: Callable[..., FleetHost]
 ) -> None:
-    host = fleet_host({KEY: DATA}, behaviour=behaviour)
+    host = make_origin({KEY: DATA}, fault=fault, validator=validator)
     source = ask(host.url)
     asks: list[tuple[Callable[[], object], int | None]] = [
         (lambda: source.open(KEY), told.whole_fails),
@@ -86,19 +82,19 @@ def test_each_way_to_answer_is_believed_or_refused(
     assert len(host.requests) == told.requests_of_whole
     assert source.describe(KEY) == opened.info
     assert len(host.requests) == told.requests_of_whole + told.requests_of_describe
-    assert (opened.info.etag is None) == (opened.info.last_modified is None) == (behaviour == "no validator")
-    assert opened.info.etag_is_weak == (behaviour == "weak ETag")
+    assert (opened.info.etag is None) == (opened.info.last_modified is None) == (validator == "none")
+    assert opened.info.etag_is_weak == (validator == "weak")
     if told.range_fails is None:
         ranged = source.open(KEY, RANGE)
         assert (ranged.info, ranged.span) == (opened.info, told.span)
         assert read(ranged) == (DATA[2:6] if told.span else DATA)
 
 
-@pytest.mark.parametrize("behaviour", ["ok", "no HEAD", "length only in ranges", "no length", "ignores Range"])
+@pytest.mark.parametrize("fault", [None, "no HEAD", "length only in ranges", "no length", "ignores Range"])
 def test_an_empty_recording_is_one_whatever_the_host_can_do(
-    behaviour: Behaviour, fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+    fault: Kind | None, make_origin: OriginFactory, ask: Callable[..., FleetHost]
 ) -> None:
-    source = ask(fleet_host({KEY: b""}, behaviour=behaviour).url)
+    source = ask(make_origin({KEY: b""}, fault=fault).url)
 
     opened = source.open(KEY)
 
@@ -108,10 +104,10 @@ def test_an_empty_recording_is_one_whatever_the_host_can_do(
 
 
 def test_a_404_is_an_absence_and_a_refused_connection_is_not(
-    fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+    make_origin: OriginFactory, ask: Callable[..., FleetHost]
 ) -> None:
-    absent, away = ask(fleet_host(behaviour="404").url), ask(fleet_host(behaviour="refuses").url)
-    tls = ask(fleet_host({KEY: DATA}).url.replace("http:", "https:"))
+    absent, away = ask(make_origin(fault="404").url), ask(make_origin(fault="refuses").url)
+    tls = ask(make_origin({KEY: DATA}).url.replace("http:", "https:"))
 
     for attempt in (FleetHost.open, FleetHost.describe):
         with pytest.raises(RecordingMissing):
@@ -166,9 +162,9 @@ TARGETS = {
 
 @pytest.mark.parametrize(("key", "target"), TARGETS.items())
 def test_a_key_is_quoted_segment_by_segment_on_the_request_line(
-    key: str, target: str | None, fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+    key: str, target: str | None, make_origin: OriginFactory, ask: Callable[..., FleetHost]
 ) -> None:
-    host = fleet_host(base="/core")
+    host = make_origin(base="/core")
     for attempt in (FleetHost.open, FleetHost.describe):
         with pytest.raises(RecordingMissing):
             attempt(ask(host.url), key)
@@ -177,9 +173,9 @@ def test_a_key_is_quoted_segment_by_segment_on_the_request_line(
 
 
 @pytest.mark.parametrize("key", ["", ".", "..", "../k", "a/../b", "a/./b", "a/..", "a\n", "\x7f", "\ud800", "k" * 1025])
-def test_a_key_that_would_lead_elsewhere_is_asked_of_no_host(key: str, fleet_host: FleetHostFactory) -> None:
-    host = fleet_host(base="/core")
-    service = RecordingService(lambda: {"cxbcore_fleet": [host.entry()]})
+def test_a_key_that_would_lead_elsewhere_is_asked_of_no_host(key: str, make_origin: OriginFactory) -> None:
+    host = make_origin(base="/core")
+    service = RecordingService(lambda: host.fleet())
 
     with pytest.raises(RecordingMissing):
         service.open(key, PlaybackRequest())
@@ -187,10 +183,8 @@ def test_a_key_that_would_lead_elsewhere_is_asked_of_no_host(key: str, fleet_hos
     assert host.requests == []
 
 
-def test_a_request_has_no_header_but_what_is_needed(
-    fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
-) -> None:
-    host = fleet_host({KEY: DATA}, secret="of this host")
+def test_a_request_has_no_header_but_what_is_needed(make_origin: OriginFactory, ask: Callable[..., FleetHost]) -> None:
+    host = make_origin({KEY: DATA}, secret="of this host")
     usual = {"host", "accept-encoding", "user-agent"}
 
     read(ask(host.url, "of this host").open(KEY))
@@ -212,7 +206,7 @@ def test_a_request_has_no_header_but_what_is_needed(
 
 
 def test_nothing_in_the_environment_changes_a_request(
-    fleet_host: FleetHostFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_origin: OriginFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     proxy = f"http://127.0.0.1:{free_port()}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -226,7 +220,7 @@ def test_nothing_in_the_environment_changes_a_request(
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    host = fleet_host({KEY: DATA}, secret="s")
+    host = make_origin({KEY: DATA}, secret="s")
     assert requests.utils.get_netrc_auth(host.url) == ("stranger", "stolen")  # what requests would do by itself
 
     with make_session() as session:
@@ -247,9 +241,9 @@ def test_a_cookie_is_not_kept(ask: Callable[..., FleetHost]) -> None:
 
 
 def test_a_host_with_plain_http_is_not_asked_where_https_is_required(
-    fleet_host: FleetHostFactory, ask: Callable[..., FleetHost]
+    make_origin: OriginFactory, ask: Callable[..., FleetHost]
 ) -> None:
-    host = fleet_host({KEY: DATA})
+    host = make_origin({KEY: DATA})
     for attempt in (FleetHost.open, FleetHost.describe):
         with pytest.raises(SourceUnavailable, match="require_https_fleet"):
             attempt(ask(host.url, require_https=True), KEY)

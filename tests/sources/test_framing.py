@@ -10,9 +10,10 @@ import pytest
 from cxb_recordings.errors import RecordingError, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.source import RecordingSource
+from tests.servers.origin import ScriptedOrigin
+from tests.servers.replies import reply
 
 from . import ask_either, read
-from .scripted import ScriptedServer, reply
 
 DATA = b"0123456789"
 
@@ -24,8 +25,8 @@ def test_nobody_hears_the_reply_that_came_behind_an_interim_one(
     status: int, ask_either: Callable[..., RecordingSource]
 ) -> None:
     interim = f"HTTP/1.1 {status} X\r\n\r\n".encode()
-    scripts = [[interim + reply(200, b"of bob")], [reply(200, b"of eve")]]
-    with ScriptedServer(*scripts) as server:
+    scripts = [[interim + reply(200, {}, b"of bob")], [reply(200, {}, b"of eve")]]
+    with ScriptedOrigin(*scripts) as server:
         source = ask_either(server.url)
         with pytest.raises(SourceUnavailable, match=f"status {status}"):
             source.open("bob")
@@ -34,7 +35,7 @@ def test_nobody_hears_the_reply_that_came_behind_an_interim_one(
 
 
 def test_a_reply_behind_100_is_the_reply(ask_either: Callable[..., RecordingSource]) -> None:
-    with ScriptedServer([b"HTTP/1.1 100 Continue\r\n\r\n" + reply(200, DATA)] * 2) as server:
+    with ScriptedOrigin([b"HTTP/1.1 100 Continue\r\n\r\n" + reply(200, {}, DATA)] * 2) as server:
         assert read(ask_either(server.url).open("k")) == DATA
 
 
@@ -43,20 +44,20 @@ def test_a_transfer_coding_other_than_chunked_is_refused(
     coding: str, ask_either: Callable[..., RecordingSource]
 ) -> None:
     answer = f"HTTP/1.1 200 X\r\nTransfer-Encoding: {coding}\r\n\r\n3\r\nabc\r\n0\r\n\r\n".encode()
-    with ScriptedServer([answer], closes=True) as server, pytest.raises(SourceUnavailable, match="Transfer-Encoding"):
+    with ScriptedOrigin([answer], closes=True) as server, pytest.raises(SourceUnavailable, match="Transfer-Encoding"):
         ask_either(server.url).open("k")
 
 
 def test_a_head_that_is_cut_off_is_no_empty_recording(ask_either: Callable[..., RecordingSource]) -> None:
     whole = b'HTTP/1.1 200 X\r\nETag: "x"\r\nTransfer-Encoding: chunked\r\n\r\n'
     for end in range(len("HTTP/1.1 200 X\r\n"), len(whole)):
-        with ScriptedServer([whole[:end]], closes=True) as server, pytest.raises(SourceUnavailable):
+        with ScriptedOrigin([whole[:end]], closes=True) as server, pytest.raises(SourceUnavailable):
             assert read(ask_either(server.url).open("k")) is None, whole[:end]
 
 
 def test_a_reply_in_parts_to_a_request_for_one_range_is_refused(ask_either: Callable[..., RecordingSource]) -> None:
-    headers = ("Content-Range: bytes 2-5/10", "Content-Type: multipart/byteranges; boundary=x")
-    with ScriptedServer([reply(206, b"2345", *headers)]) as server, pytest.raises(SourceUnavailable, match="parts"):
+    headers = {"Content-Range": "bytes 2-5/10", "Content-Type": "multipart/byteranges; boundary=x"}
+    with ScriptedOrigin([reply(206, headers, b"2345")]) as server, pytest.raises(SourceUnavailable, match="parts"):
         ask_either(server.url).open("k", RangeRequest(2, 5))
 
 
@@ -75,7 +76,7 @@ DEFECTS = {
 def test_a_head_with_defects_is_no_answer(defect: bytes, ask_either: Callable[..., RecordingSource]) -> None:
     for around in (b"Content-Length: 3\r\n%s\r\nContent-Encoding: gzip", b"%s\r\nContent-Length: 3"):
         head = b"HTTP/1.1 200 X\r\n" + around % defect + b"\r\n\r\n"
-        with ScriptedServer([head + b"abc"]) as server:
+        with ScriptedOrigin([head + b"abc"]) as server:
             for attempt in (ask_either(server.url).open, ask_either(server.url).describe):
                 with pytest.raises(SourceUnavailable) as failure:
                     attempt("k")
@@ -96,7 +97,7 @@ def test_a_head_without_its_end_is_no_answer_to_anything(ask_either: Callable[..
     ]
     for head in heads:
         for end in (len("HTTP/1.1 200 X\r\n"), len(head) // 2, *range(len(head) - 10, len(head) - 1)):
-            with ScriptedServer([head[:end]], closes=True) as server:
+            with ScriptedOrigin([head[:end]], closes=True) as server:
                 for attempt in asks:
                     with pytest.raises(SourceUnavailable):
                         attempt(ask_either(server.url))
@@ -129,7 +130,7 @@ MALFORMED_CHUNKS = {
 def test_a_malformed_chunk_is_a_break_and_never_more_than_was_asked_for(
     pieces: list[bytes], size: int, ask_either: Callable[..., RecordingSource]
 ) -> None:
-    with ScriptedServer([chunked(*pieces)], closes=True) as server:
+    with ScriptedOrigin([chunked(*pieces)], closes=True) as server:
         received = b""
         with pytest.raises(SourceUnavailable):
             opened = ask_either(server.url).open("k", RangeRequest(0, None))
@@ -153,7 +154,7 @@ WELL_FORMED_CHUNKS = {
 def test_chunks_come_to_the_bytes_within(
     pieces: list[bytes], size: int, ask_either: Callable[..., RecordingSource]
 ) -> None:
-    with ScriptedServer([chunked(*pieces)] * 9) as server:
+    with ScriptedOrigin([chunked(*pieces)] * 9) as server:
         source = ask_either(server.url)
         for _ in range(2):
             opened = source.open("k", RangeRequest(0, None))
@@ -166,7 +167,7 @@ def test_chunks_that_come_to_another_length_than_the_range_are_a_break(
     length: int, ask_either: Callable[..., RecordingSource]
 ) -> None:
     head = b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 5-14/50\r\n\r\n"
-    with ScriptedServer([head + b"%x\r\n%s\r\n0\r\n\r\n" % (length, b"x" * length)]) as server:
+    with ScriptedOrigin([head + b"%x\r\n%s\r\n0\r\n\r\n" % (length, b"x" * length)]) as server:
         opened = ask_either(server.url).open("k", RangeRequest(5, 14))
         with closing(opened.body), pytest.raises(SourceUnavailable):
             while opened.body.read(100):
@@ -175,7 +176,7 @@ def test_chunks_that_come_to_another_length_than_the_range_are_a_break(
 
 def test_the_last_bytes_wait_until_the_chunks_have_ended(ask_either: Callable[..., RecordingSource]) -> None:
     head = b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-9/10\r\n\r\n"
-    with ScriptedServer([head + b"4\r\n0123\r\n6\r\n456789\r\n7\r\nsurplus\r\n0\r\n\r\n"]) as server:
+    with ScriptedOrigin([head + b"4\r\n0123\r\n6\r\n456789\r\n7\r\nsurplus\r\n0\r\n\r\n"]) as server:
         opened = ask_either(server.url).open("k", RangeRequest(0, None))
         with closing(opened.body):
             assert opened.body.read(100) == b"0123"
@@ -184,11 +185,11 @@ def test_the_last_bytes_wait_until_the_chunks_have_ended(ask_either: Callable[..
 
 
 BODILESS = {
-    "HEAD": reply(200, b"", length=11),
+    "HEAD": reply(200, {"Content-Length": "11"}),
     "304": b'HTTP/1.1 304 X\r\nETag: "x"\r\n\r\n',
     "404": reply(404),
-    "416": reply(416, b"", "Content-Range: bytes */3"),
-    "403": reply(403, b"no"),
+    "416": reply(416, {"Content-Range": "bytes */3"}),
+    "403": reply(403, {}, b"no"),
     "500": reply(500),
     "204": b"HTTP/1.1 204 X\r\n\r\n",
 }
@@ -198,9 +199,9 @@ BODILESS = {
 def test_nobody_hears_what_came_behind_a_reply_without_a_recordings_bytes(
     kind: str, ask_either: Callable[..., RecordingSource]
 ) -> None:
-    forged = reply(200, b"of bob, forged")  # sent when the next request is there
-    scripts = [[BODILESS[kind], forged], [reply(200, b"of eve")] * 9]
-    with ScriptedServer(*scripts) as server:
+    forged = reply(200, {}, b"of bob, forged")  # sent when the next request is there
+    scripts = [[BODILESS[kind], forged], [reply(200, {}, b"of eve")] * 9]
+    with ScriptedOrigin(*scripts) as server:
         source = ask_either(server.url)
         with suppress(RecordingError):
             if kind == "HEAD":
@@ -217,8 +218,8 @@ def test_the_body_of_a_redirect_is_neither_read_nor_decoded(
     coding: str, ask_either: Callable[..., RecordingSource]
 ) -> None:
     # A bomb's beginning, cut off: whoever decodes it raises, whoever reads it waits.
-    headers = (f"Content-Encoding: {coding}", "Location: http://127.0.0.1:1/")
-    with ScriptedServer([reply(302, b"\x1f\x8b\x08\x00junk", *headers, length=100_000)]) as server:
+    headers = {"Content-Encoding": coding, "Location": "http://127.0.0.1:1/"}
+    with ScriptedOrigin([reply(302, {**headers, "Content-Length": "100000"}, b"\x1f\x8b\x08\x00junk")]) as server:
         for attempt in (ask_either(server.url).open, ask_either(server.url).describe):
             with pytest.raises(SourceUnavailable, match="status 302"):
                 attempt("k")

@@ -22,9 +22,10 @@ from cxb_recordings.sources.transport import Transport
 from tests.fakes import FakeTime
 from tests.servers import free_port
 from tests.servers.moto_s3 import Bucket
+from tests.servers.origin import ScriptedOrigin
+from tests.servers.replies import reply
 
 from . import read
-from .scripted import ScriptedServer, reply
 
 KEY = "2024/05/call one+ü(1).mp3"
 DATA = b"0123456789"
@@ -35,7 +36,7 @@ def storage(section: dict[str, Any], *, read_timeout: float = 30) -> ObjectStora
     return ObjectStorage(settings, Transport(5, read_timeout))
 
 
-def scripted(server: ScriptedServer, **options: Any) -> ObjectStorage:
+def scripted(server: ScriptedOrigin, **options: Any) -> ObjectStorage:
     return storage({"endpoint": server.url, "access": "KEY", "secret": "SECRET", "bucket": "recordings"}, **options)
 
 
@@ -152,7 +153,7 @@ def test_nothing_in_the_environment_changes_what_is_asked_or_signed(ceph_bucket:
 
 @pytest.mark.usefixtures("hostile")
 def test_nothing_in_the_environment_adds_to_a_request() -> None:
-    with ScriptedServer([reply(200, DATA)]) as server:
+    with ScriptedOrigin([reply(200, {}, DATA)]) as server:
         assert read(scripted(server).open("k")) == DATA
     [head] = server.heads
 
@@ -166,7 +167,7 @@ def test_nothing_in_the_environment_adds_to_a_request() -> None:
 def test_a_signature_serves_every_range_of_a_recording_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now, signed = FakeTime(), []
     monkeypatch.setattr(object_storage, "time", SimpleNamespace(time=now.clock, monotonic=now.clock))
-    with ScriptedServer([reply(200, DATA)] * 4) as server:
+    with ScriptedOrigin([reply(200, {}, DATA)] * 4) as server:
         source = scripted(server)
         sign = source._signer.add_auth
 
@@ -189,35 +190,35 @@ def test_a_signature_serves_every_range_of_a_recording_for_a_minute(monkeypatch:
 
 
 def test_a_kept_alive_connection_that_storage_has_closed_is_replaced_once() -> None:
-    with ScriptedServer([reply(200, DATA)]) as server:
+    with ScriptedOrigin([reply(200, {}, DATA)]) as server:
         source = scripted(server)
         assert [read(source.open("k")) for _ in range(2)] == [DATA, DATA]
 
-        assert (server.connections, len(server.heads)) == (2, 3)
+        assert (server.accepted, len(server.heads)) == (2, 3)
 
 
 def test_storage_that_drops_every_connection_is_tried_twice_and_did_not_respond() -> None:
-    with ScriptedServer([]) as server:
+    with ScriptedOrigin([]) as server:
         with pytest.raises(SourceUnavailable) as failure:
             scripted(server).open("k")
 
         assert not failure.value.responded
-        assert server.connections == 2
+        assert server.accepted == 2
 
 
 XML = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>of storage</Message><BucketName>b</BucketName></Error>"
 REFUSALS = {
-    400: reply(400, XML % b"InvalidRequest"),
-    403: reply(403, b"<html>not XML"),
-    429: reply(429, b"slow down"),
-    500: reply(500, b"\xff\x00"),
-    503: reply(503, XML % b"SlowDown"),
+    400: reply(400, {}, XML % b"InvalidRequest"),
+    403: reply(403, {}, b"<html>not XML"),
+    429: reply(429, {}, b"slow down"),
+    500: reply(500, {}, b"\xff\x00"),
+    503: reply(503, {}, XML % b"SlowDown"),
 }
 
 
 @pytest.mark.parametrize(("status", "answer"), REFUSALS.items(), ids=map(str, REFUSALS))
 def test_a_refusal_is_asked_once_and_its_text_is_not_told(status: int, answer: bytes) -> None:
-    with ScriptedServer([answer]) as server:
+    with ScriptedOrigin([answer]) as server:
         with pytest.raises(SourceUnavailable) as failure:
             scripted(server).open("k")
 
@@ -228,15 +229,15 @@ def test_a_refusal_is_asked_once_and_its_text_is_not_told(status: int, answer: b
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
-    with ScriptedServer([reply(200, DATA)]) as elsewhere:
-        answer = reply(status, b"", f"Location: {elsewhere.url}/recordings/k")
-        with ScriptedServer([answer] * 3) as server:
+    with ScriptedOrigin([reply(200, {}, DATA)]) as elsewhere:
+        answer = reply(status, {"Location": f"{elsewhere.url}/recordings/k"})
+        with ScriptedOrigin([answer] * 3) as server:
             with pytest.raises(SourceUnavailable) as failure:
                 scripted(server).open("k")
 
             assert (failure.value.status, failure.value.responded) == (status, True)
             assert len(server.heads) == 1
-        assert elsewhere.connections == 0
+        assert elsewhere.accepted == 0
 
 
 JUNK = {
@@ -246,19 +247,19 @@ JUNK = {
     "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
     "many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
     "a length that is no number": b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n",
-    "an error without an end": reply(500, b"<Error><Code>"),
-    "an error inside another": reply(400, b"<Error><Error><Code>x</Code></Error><Code/></Error>"),
-    "an error that is cut short": reply(500, b"<Error>", length=100),
-    "an error whose code is a tree": reply(403, XML % b"<x>1</x>"),
-    "an error with two codes": reply(403, XML % b"A</Code><Code>B"),
-    "an error in a code": reply(400, b"<Code><Error></Error><Region/></Code>"),
-    "an error as deep as the sea": reply(500, b"<Error>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</Error>"),
+    "an error without an end": reply(500, {}, b"<Error><Code>"),
+    "an error inside another": reply(400, {}, b"<Error><Error><Code>x</Code></Error><Code/></Error>"),
+    "an error that is cut short": reply(500, {"Content-Length": "100"}, b"<Error>"),
+    "an error whose code is a tree": reply(403, {}, XML % b"<x>1</x>"),
+    "an error with two codes": reply(403, {}, XML % b"A</Code><Code>B"),
+    "an error in a code": reply(400, {}, b"<Code><Error></Error><Region/></Code>"),
+    "an error as deep as the sea": reply(500, {}, b"<Error>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</Error>"),
 }
 
 
 @pytest.mark.parametrize("answer", JUNK.values(), ids=JUNK)
 def test_junk_is_a_failure_and_nothing_else(answer: bytes) -> None:
-    with ScriptedServer([answer], closes=True) as server:
+    with ScriptedOrigin([answer], closes=True) as server:
         for attempt in (ObjectStorage.open, ObjectStorage.describe):
             with pytest.raises(SourceUnavailable):
                 attempt(scripted(server), "k")
@@ -266,7 +267,7 @@ def test_junk_is_a_failure_and_nothing_else(answer: bytes) -> None:
 
 @pytest.mark.parametrize("code", [b"A\nInjected: 1", b"x" * 5000, b"secret key/of a call.wav", "ü".encode()])
 def test_what_is_no_code_of_s3_is_not_told(code: bytes) -> None:
-    with ScriptedServer([reply(403, XML % code)]) as server, pytest.raises(SourceUnavailable) as failure:
+    with ScriptedOrigin([reply(403, {}, XML % code)]) as server, pytest.raises(SourceUnavailable) as failure:
         scripted(server).open("k")
 
     assert failure.value.reason == "status 403"
@@ -274,13 +275,13 @@ def test_what_is_no_code_of_s3_is_not_told(code: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>not XML", XML % b"NoSuchKey"])
 def test_a_404_is_an_absence_unless_it_says_otherwise(body: bytes) -> None:
-    with ScriptedServer([reply(404, body)]) as server, pytest.raises(RecordingMissing):
+    with ScriptedOrigin([reply(404, {}, body)]) as server, pytest.raises(RecordingMissing):
         scripted(server).open("k")
 
 
 def test_a_416_tells_the_length_where_storage_puts_it_into_the_header() -> None:
     with (
-        ScriptedServer([reply(416, b"", "Content-Range: bytes */10")]) as server,
+        ScriptedOrigin([reply(416, {"Content-Range": "bytes */10"})]) as server,
         pytest.raises(RangeNotSatisfiable) as outside,
     ):
         scripted(server).open("k", RangeRequest(10, None))
@@ -290,7 +291,7 @@ def test_a_416_tells_the_length_where_storage_puts_it_into_the_header() -> None:
 
 @pytest.mark.parametrize("closes", [True, False])
 def test_a_body_that_ends_early_or_stalls_breaks_after_what_came(closes: bool) -> None:
-    with ScriptedServer([reply(200, DATA, length=11)], closes=closes) as server:
+    with ScriptedOrigin([reply(200, {"Content-Length": "11"}, DATA)], closes=closes) as server:
         opened = scripted(server, read_timeout=0.2 if not closes else 30).open("k")
         assert opened.info.length == 11
         assert opened.body.read(4096) == DATA
@@ -302,8 +303,8 @@ def test_a_body_that_ends_early_or_stalls_breaks_after_what_came(closes: bool) -
 
 
 def test_headers_that_say_nothing_do_no_harm() -> None:
-    with ScriptedServer(
-        [reply(200, DATA, "Last-Modified: yesterday", "x-amz-missing-meta: many", "ETag: x")]
+    with ScriptedOrigin(
+        [reply(200, {"Last-Modified": "yesterday", "x-amz-missing-meta": "many", "ETag": "x"}, DATA)]
     ) as server:
         opened = scripted(server).open("k")
         assert (opened.info.last_modified, opened.info.etag) == (None, None)
@@ -311,5 +312,5 @@ def test_headers_that_say_nothing_do_no_harm() -> None:
 
 
 def test_an_upload_coding_that_a_store_kept_as_metadata_does_no_harm() -> None:
-    with ScriptedServer([reply(200, DATA, "Content-Encoding: aws-chunked")]) as server:
+    with ScriptedOrigin([reply(200, {"Content-Encoding": "aws-chunked"}, DATA)]) as server:
         assert read(scripted(server).open("k")) == DATA

@@ -17,7 +17,7 @@ from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.settings import read_settings
-from tests.servers.scripted_origin import ScriptedOrigin
+from tests.servers.origin import Origin
 
 TOKEN = "FwoGZXIvYXdzEBYaDG+session/token=="
 OK = b'HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-0/10\r\nContent-Length: 1\r\nETag: "e"\r\n\r\nx'
@@ -26,15 +26,15 @@ WHOLE = b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: "e"\r\n\r\n'
 
 
 @pytest.fixture
-def origin() -> Iterator[ScriptedOrigin]:
-    origin = ScriptedOrigin(lambda request: OK if "Range" in request.headers else WHOLE)
+def origin() -> Iterator[Origin]:
+    origin = Origin(answer=lambda request: OK if "Range" in request.headers else WHOLE)
     yield origin
     origin.stop()
 
 
-def document(origin: ScriptedOrigin, **changes: object) -> dict[str, Any]:
+def document(origin: Origin, **changes: object) -> dict[str, Any]:
     settings = origin.storage()
-    return {"minio": {**settings["minio"], **changes}}  # type: ignore[dict-item]
+    return {"minio": {**settings["minio"], **changes}}
 
 
 @pytest.fixture(params=[None, TOKEN], ids=["lasting", "temporary"])
@@ -45,7 +45,7 @@ def session_token(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     return token
 
 
-def test_requests_carry_the_configured_session_token_signed(origin: ScriptedOrigin, session_token: str | None) -> None:
+def test_requests_carry_the_configured_session_token_signed(origin: Origin, session_token: str | None) -> None:
     settings = document(origin, session_token=session_token)
     service = RecordingService(lambda: settings, Options(offload="/_protected/"))
     [source] = service.sources.of(service.settings())
@@ -66,7 +66,7 @@ def test_requests_carry_the_configured_session_token_signed(origin: ScriptedOrig
 
 
 def test_signed_urls_are_those_of_boto3_with_the_session_token(
-    origin: ScriptedOrigin, session_token: str | None, monkeypatch: pytest.MonkeyPatch
+    origin: Origin, session_token: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = document(origin, session_token=session_token)
     storage = read_settings(settings).require_storage()
@@ -94,7 +94,7 @@ def test_signed_urls_are_those_of_boto3_with_the_session_token(
 
 
 @pytest.mark.parametrize("wrong", [7, True, ["t"], b"t", " t", "t\n", "t\r\nX-Evil: 1", "ü", "t" * 5000])
-def test_a_session_token_that_cannot_be_is_a_fault_without_its_value(origin: ScriptedOrigin, wrong: object) -> None:
+def test_a_session_token_that_cannot_be_is_a_fault_without_its_value(origin: Origin, wrong: object) -> None:
     found = read_settings(document(origin, session_token=wrong))
 
     assert found.storage is None
@@ -103,11 +103,11 @@ def test_a_session_token_that_cannot_be_is_a_fault_without_its_value(origin: Scr
 
 
 @pytest.mark.parametrize("absent", [None, ""])
-def test_none_and_an_empty_one_are_none(origin: ScriptedOrigin, absent: object) -> None:
+def test_none_and_an_empty_one_are_none(origin: Origin, absent: object) -> None:
     assert read_settings(document(origin, session_token=absent)) == read_settings(document(origin))
 
 
-def test_a_session_token_stands_in_no_repr_and_no_log(origin: ScriptedOrigin, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_session_token_stands_in_no_repr_and_no_log(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "cxb_recordings")
     settings = document(origin, session_token=TOKEN)
     origin.answer = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
@@ -120,7 +120,7 @@ def test_a_session_token_stands_in_no_repr_and_no_log(origin: ScriptedOrigin, ca
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidToken"])
-def test_the_doctor_names_the_session_token_where_the_store_refuses_it(origin: ScriptedOrigin, code: str) -> None:
+def test_the_doctor_names_the_session_token_where_the_store_refuses_it(origin: Origin, code: str) -> None:
     error = b"<Error><Code>%s</Code></Error>" % code.encode()
     head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(error)
     origin.answer = lambda _: head + error

@@ -20,7 +20,7 @@ from cxb_recordings.sources.presigning import presign_get_object
 from cxb_recordings.sources.stored import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, StoredRecordings
 from cxb_recordings.sources.transport import Transport
 from cxb_recordings.testing import InMemorySource
-from tests.sources.scripted import ScriptedServer
+from tests.servers.origin import ScriptedOrigin
 
 STORAGE = StorageSettings("https://s3.example", "us-east-1", "recordings", "key", "the-secret-key")
 
@@ -92,7 +92,7 @@ def test_an_empty_recording_is_found_too() -> None:
 @pytest.mark.parametrize("length", [b"1", b"10", b"100"])
 def test_a_head_that_is_cut_off_within_a_length_is_not_remembered(length: bytes) -> None:
     cut = b"HTTP/1.1 206 X\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/" + length
-    with ScriptedServer([cut], closes=True) as server:
+    with ScriptedOrigin([cut], closes=True) as server:
         storage = StorageSettings(server.url, "us-east-1", "recordings", "key", "secret")
         source = ObjectStorage(storage, Transport(5, 5))
         with pytest.raises(SourceUnavailable):

@@ -13,23 +13,18 @@ import pytest
 from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.source import RecordingSource
+from tests.servers.origin import ScriptedOrigin
+from tests.servers.replies import reply
 from tests.servers.tls_peer import TlsPeer, Wire
 
 from . import ask_either, read
-from .scripted import ScriptedServer, reply
 
 __all__ = ["ask_either"]  # a fixture
 
 
-def server_context(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
 BODIES = {
-    "a length": lambda data: reply(200, data),
-    "a range": lambda data: reply(206, data, f"Content-Range: bytes 0-{len(data) - 1}/{len(data)}"),
+    "a length": lambda data: reply(200, {}, data),
+    "a range": lambda data: reply(206, {"Content-Range": f"bytes 0-{len(data) - 1}/{len(data)}"}, data),
     "chunks": lambda data: (
         b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-%d/%d\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
         % (len(data) - 1, len(data), len(data), data)
@@ -40,11 +35,11 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("size", [10, 9_000, 16_000, 40_000])
 def test_nobody_hears_what_came_behind_a_body_in_the_same_record(
-    size: int, body: str, certificate: Path, ask_either: Callable[..., RecordingSource]
+    size: int, body: str, certificate: Path, tls: ssl.SSLContext, ask_either: Callable[..., RecordingSource]
 ) -> None:
-    forged = reply(200, b"of bob, forged")
-    scripts = [[BODIES[body](b"b" * size) + forged, reply(200, b"of eve")], [reply(200, b"of eve")] * 9]
-    with ScriptedServer(*scripts, tls=server_context(certificate)) as server:
+    forged = reply(200, {}, b"of bob, forged")
+    scripts = [[BODIES[body](b"b" * size) + forged, reply(200, {}, b"of eve")], [reply(200, {}, b"of eve")] * 9]
+    with ScriptedOrigin(*scripts, tls=tls) as server:
         source = ask_either(server.url, str(certificate))
         opened = source.open("bob", None if body == "a length" else RangeRequest(0, None))
 

@@ -7,43 +7,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.transport import Transport
+from tests.servers.tls import make_certificate
 from tests.servers.tls_peer import TlsPeer, Wire
 
 from .test_tls import gevent_ssl, head, implementation, source
 
 __all__ = ["implementation", "source"]  # fixtures
-
-
-def make_certificate(directory: Path, *names: x509.GeneralName, common_name: str = "a test") -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
-    now = datetime.now(timezone.utc)
-    builder = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = directory / "own.pem"
-    path.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
-    return path
 
 
 def answer(wire: Wire) -> None:
@@ -54,7 +33,7 @@ def answer(wire: Wire) -> None:
 def test_a_certificate_of_an_authority_that_is_not_trusted_is_refused(
     trusted: str, source: Callable[[str, str | None], RecordingSource], certificate: Path, tmp_path: Path
 ) -> None:
-    other = make_certificate(tmp_path, x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    other = make_certificate(tmp_path / "own.pem")
     with TlsPeer(certificate, answer) as peer, pytest.raises(SourceUnavailable, match="SSLError"):
         source(peer.url, None if trusted == "the usual authorities" else str(other)).open("k")
 
@@ -74,7 +53,7 @@ def test_a_trusted_certificate_of_another_host_is_refused(
     source: Callable[[str, str | None], RecordingSource],
     tmp_path: Path,
 ) -> None:
-    certificate = make_certificate(tmp_path, *names, common_name=common_name)
+    certificate = make_certificate(tmp_path / "own.pem", names, common_name)
     with TlsPeer(certificate, answer) as peer, pytest.raises(SourceUnavailable, match="SSLError"):
         source(peer.url, str(certificate)).open("k")
 

@@ -12,8 +12,9 @@ from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
 from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.sources import http_source
 from tests.fakes import FakeTime
-from tests.servers.fleet_host import Received
-from tests.servers.scripted_origin import ScriptedOrigin, reply
+from tests.servers.conversation import Received
+from tests.servers.origin import Origin
+from tests.servers.replies import reply
 
 from . import ask_either, read
 
@@ -24,8 +25,8 @@ RANGE = RangeRequest(100, None)
 
 
 @pytest.fixture
-def origin() -> Iterator[ScriptedOrigin]:
-    origin = ScriptedOrigin(lambda received: reply(404))
+def origin() -> Iterator[Origin]:
+    origin = Origin(answer=lambda received: reply(404))
     yield origin
     origin.stop()
 
@@ -68,7 +69,7 @@ def test_head_tells_the_length_unless_it_tells_of_another_version(
     of_get: str | None,
     of_head: str | None,
     is_same: bool,
-    origin: ScriptedOrigin,
+    origin: Origin,
     ask_either: Callable[..., RecordingSource],
 ) -> None:
     def answer(received: Received) -> bytes:
@@ -91,7 +92,7 @@ def test_head_tells_the_length_unless_it_tells_of_another_version(
 
 @pytest.mark.parametrize("wanted", [None, RANGE, RangeRequest(0, None), RangeRequest(0, 0), RangeRequest(None, 5)])
 def test_an_empty_recording_without_a_length_is_known_to_be_empty(
-    wanted: RangeRequest | None, origin: ScriptedOrigin, ask_either: Callable[..., RecordingSource]
+    wanted: RangeRequest | None, origin: Origin, ask_either: Callable[..., RecordingSource]
 ) -> None:
     origin.answer = lambda received: chunked(received, b"")
     source = ask_either(origin.url)
@@ -102,7 +103,7 @@ def test_an_empty_recording_without_a_length_is_known_to_be_empty(
 
 
 def test_an_empty_body_that_only_its_end_delimits_is_a_failure(
-    origin: ScriptedOrigin, ask_either: Callable[..., RecordingSource]
+    origin: Origin, ask_either: Callable[..., RecordingSource]
 ) -> None:
     origin.answer = lambda received: reply(200, length=False)
     source = ask_either(origin.url)
@@ -113,7 +114,7 @@ def test_an_empty_body_that_only_its_end_delimits_is_a_failure(
 
 @pytest.mark.parametrize("data", [b"x", DATA])
 def test_a_recording_without_a_length_is_whole_though_its_first_byte_was_looked_at(
-    data: bytes, origin: ScriptedOrigin, ask_either: Callable[..., RecordingSource]
+    data: bytes, origin: Origin, ask_either: Callable[..., RecordingSource]
 ) -> None:
     origin.answer = lambda received: chunked(received, data)
     source = ask_either(origin.url)
@@ -133,7 +134,7 @@ def test_head_is_asked_once_and_get_four_times_at_most(
     wanted: RangeRequest | None,
     hides: Callable[[Received, str | None], bytes],
     etag: str | None,
-    origin: ScriptedOrigin,
+    origin: Origin,
     ask_either: Callable[..., RecordingSource],
 ) -> None:
     origin.answer = lambda received: hides(received, etag)
@@ -148,7 +149,7 @@ def test_head_is_asked_once_and_get_four_times_at_most(
 
 
 def test_a_slow_source_that_tells_no_length_is_not_asked_on_and_on(
-    origin: ScriptedOrigin, ask_either: Callable[..., RecordingSource], monkeypatch: pytest.MonkeyPatch
+    origin: Origin, ask_either: Callable[..., RecordingSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = FakeTime()
     monkeypatch.setattr(http_source, "time", SimpleNamespace(monotonic=now.clock))

@@ -12,7 +12,7 @@ from cxb_recordings.errors import RecordingMissing, StreamBroken
 from cxb_recordings.options import Options
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.service import RecordingService
-from tests.servers.faulty_origin import FaultyOrigin
+from tests.servers.origin import Origin
 
 Outcome = Literal["whole", "whole, of the other", "cut", "404", "silently wrong"]
 
@@ -86,9 +86,9 @@ class Player:
         self._present.while_waiting()
 
 
-def system_settings(storage: FaultyOrigin | None, fleet: Sequence[FaultyOrigin]) -> dict[str, object]:
+def system_settings(storage: Origin | None, fleet: Sequence[Origin]) -> dict[str, object]:
     """The system settings with these sources."""
-    section = {"minio": storage.storage_settings()} if storage else {}
+    section = storage.storage() if storage else {}
     return {**section, "cxbcore_fleet": [host.url for host in fleet]}
 
 

@@ -20,9 +20,9 @@ from typing import get_args
 
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.splice import Cursor
-from tests.servers.faulty_conversation import Fault, Kind, Validator, changed
-from tests.servers.faulty_origin import FaultyOrigin
-from tests.servers.tls import make_certificate
+from tests.servers.conversation import Fault, Kind, Validator, changed
+from tests.servers.origin import Origin
+from tests.servers.tls import make_certificate, server_context
 
 from .playing import KEY, OPTIONS, Heard, Player, judge, system_settings
 
@@ -58,11 +58,11 @@ class Source:
         if self.data is not None:
             yield from (self.data, changed(self.data), self.data + b"\x00", b"")
 
-    def start(self, tls: ssl.SSLContext) -> FaultyOrigin:
+    def start(self, tls: ssl.SSLContext) -> Origin:
         """Serve it, with `tls` where it is to be had over TLS."""
         recordings = {} if self.data is None else {KEY: self.data}
         context = tls if self.over_tls else None
-        return FaultyOrigin(recordings, self.script, self.standing, validator=self.validator, tls=context)
+        return Origin(recordings, self.script, self.standing, validator=self.validator, tls=context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,7 @@ def run_all(first: int, count: int, *, progress: bool = False) -> list[Result]:
     started = time.monotonic()
     with TemporaryDirectory() as directory, ThreadPoolExecutor(THREADS) as threads:
         certificate = make_certificate(Path(directory) / "certificate.pem")
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
+        tls = server_context(certificate)
         # A healthy source that a busy machine holds up for so long counts as stalled: generous.
         player = Player(replace(OPTIONS, read_timeout=2.0, ca_bundle=str(certificate)))
         for result in threads.map(lambda seed: run(player, seed, tls), range(first, first + count)):

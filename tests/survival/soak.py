@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import get_args
 
 from tests.servers import accepts_connections, free_port, wait_until
+from tests.servers.conversation import Fault, Kind, changed
 from tests.servers.daemon import Daemon
-from tests.servers.faulty_conversation import Fault, Kind, changed
-from tests.servers.faulty_origin import FaultyOrigin
+from tests.servers.origin import Origin
 
 from .playing import KEY, system_settings
 
@@ -130,7 +130,7 @@ class Held:
 class Soak:
     """Sources, listeners, and what was seen."""
 
-    def __init__(self, port: int, origins: Sequence[FaultyOrigin]) -> None:
+    def __init__(self, port: int, origins: Sequence[Origin]) -> None:
         self.outcomes: Counter[str] = Counter()
         self._port = port
         self._origins = origins
@@ -251,7 +251,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10, help="how long")
     parser.add_argument("--listeners", type=int, default=50, help="how many at once")
     arguments = parser.parse_args()
-    origins = [FaultyOrigin({KEY: DATA}) for _ in range(3)]
+    origins = [Origin({KEY: DATA}) for _ in range(3)]
     port = free_port()
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "soak_host.py").write_text(_HOST)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tests.servers.faulty_conversation import Fault, Kind
+from tests.servers.conversation import Fault, Kind
 
 from .playing import Outcome
 

@@ -22,8 +22,8 @@ from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.service import RecordingService
 from tests.fakes import FakeTime
 from tests.servers import wait_until
-from tests.servers.faulty_origin import FaultyOriginFactory
 from tests.servers.gunicorn import GunicornFactory
+from tests.servers.origin import OriginFactory
 
 from .playing import KEY, system_settings
 
@@ -62,9 +62,9 @@ def environment(settings: dict[str, object], keys: list[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
 def test_the_upstream_is_closed_and_nothing_read_on_when_the_client_leaves(
-    faulty_origin: FaultyOriginFactory, gunicorn: GunicornFactory, kind: str
+    make_origin: OriginFactory, gunicorn: GunicornFactory, kind: str
 ) -> None:
-    origin = faulty_origin({KEY: LONG})
+    origin = make_origin({KEY: LONG})
     settings = system_settings(origin, []) if kind == "storage" else system_settings(None, [origin])
     threads = ("--worker-class", "gthread", "--threads", "2")
     server = gunicorn(HOST, *threads, environment=environment(settings, [KEY]))
@@ -82,9 +82,9 @@ def test_the_upstream_is_closed_and_nothing_read_on_when_the_client_leaves(
 
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
 def test_the_rest_follows_after_a_pause_in_which_the_source_dropped_the_connection(
-    faulty_origin: FaultyOriginFactory, kind: str
+    make_origin: OriginFactory, kind: str
 ) -> None:
-    origin = faulty_origin({KEY: LONG})
+    origin = make_origin({KEY: LONG})
     settings = system_settings(origin, []) if kind == "storage" else system_settings(None, [origin])
     time = FakeTime()
     options = Options(resume_timeout=60, resume_attempts=1)
@@ -129,9 +129,9 @@ class PooledCalls:
 
 
 def test_twenty_listeners_stream_at_once_with_a_database_pool_of_one_connection(
-    faulty_origin: FaultyOriginFactory,
+    make_origin: OriginFactory,
 ) -> None:
-    origin = faulty_origin({KEY: DATA})
+    origin = make_origin({KEY: DATA})
     app = flask.Flask("host")
     calls = PooledCalls(app)
     settings = system_settings(origin, [])
@@ -160,11 +160,11 @@ def test_twenty_listeners_stream_at_once_with_a_database_pool_of_one_connection(
 
 
 def test_workers_of_a_preloading_server_share_no_connection(
-    faulty_origin: FaultyOriginFactory, gunicorn: GunicornFactory
+    make_origin: OriginFactory, gunicorn: GunicornFactory
 ) -> None:
     keys = [f"{number}.wav" for number in range(600)]  # each is played once, and so tells who asked for it
-    storage = faulty_origin()  # has nothing, and its connections are kept all the same
-    fleet = faulty_origin(dict.fromkeys(keys, DATA[:1000]))
+    storage = make_origin()  # has nothing, and its connections are kept all the same
+    fleet = make_origin(dict.fromkeys(keys, DATA[:1000]))
     variables = environment(system_settings(storage, [fleet]), keys) | {"PLAY_IN_PARENT": "1"}
     server = gunicorn(HOST, "--preload", "--workers", "3", environment=variables)
     process_of = {keys[0]: "the parent"}
@@ -185,6 +185,6 @@ def test_workers_of_a_preloading_server_share_no_connection(
     for origin in (storage, fleet):
         users: dict[int, set[str]] = {}
         for received in origin.requests:
-            users.setdefault(received.port, set()).add(process_of[received.target.rpartition("/")[2]])
+            users.setdefault(received.connection, set()).add(process_of[received.target.rpartition("/")[2]])
         assert [processes for processes in users.values() if len(processes) > 1] == []
         assert set.union(*users.values()) == set(process_of.values())

@@ -11,31 +11,24 @@ from typing import Any
 
 import pytest
 
-from tests.servers.faulty_conversation import Fault, Kind
-from tests.servers.faulty_origin import FaultyOrigin, FaultyOriginFactory
+from tests.servers.conversation import Fault, Kind
+from tests.servers.origin import Origin, OriginFactory
 
 from .playing import KEY, OPTIONS, Player, judge, system_settings
 
 DATA = random.Random(5).randbytes(300_000)
 
 
-@pytest.fixture
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-def line(kind: str, first: FaultyOrigin, *others: FaultyOrigin) -> dict[str, object]:
+def line(kind: str, first: Origin, *others: Origin) -> dict[str, object]:
     return system_settings(first, others) if kind == "storage" else system_settings(None, [first, *others])
 
 
 @pytest.mark.parametrize("fault", ["reset", "fin", "stall"])
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
 def test_a_playback_goes_on_when_its_tls_connection_breaks(
-    faulty_origin: FaultyOriginFactory, certificate: Path, tls: ssl.SSLContext, kind: str, fault: Kind
+    make_origin: OriginFactory, certificate: Path, tls: ssl.SSLContext, kind: str, fault: Kind
 ) -> None:
-    origin = faulty_origin({KEY: DATA}, [Fault(fault, 100_000), Fault(fault, 50_000)], tls=tls)
+    origin = make_origin({KEY: DATA}, [Fault(fault, 100_000), Fault(fault, 50_000)], tls=tls)
     player = Player(replace(OPTIONS, ca_bundle=str(certificate)))
 
     assert judge(player.play(line(kind, origin)), DATA) == "whole"
@@ -44,25 +37,23 @@ def test_a_playback_goes_on_when_its_tls_connection_breaks(
 
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
 def test_a_source_with_a_certificate_that_nobody_trusts_is_passed_over(
-    faulty_origin: FaultyOriginFactory, tls: ssl.SSLContext, kind: str
+    make_origin: OriginFactory, tls: ssl.SSLContext, kind: str
 ) -> None:
-    untrusted = faulty_origin({KEY: b"of a stranger"}, tls=tls)
+    untrusted = make_origin({KEY: b"of a stranger"}, tls=tls)
 
-    heard = Player().play(line(kind, untrusted, faulty_origin({KEY: DATA})))
+    heard = Player().play(line(kind, untrusted, make_origin({KEY: DATA})))
 
     assert judge(heard, DATA) == "whole"
     assert untrusted.requests == []
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
-def test_a_source_that_speaks_no_tls_where_it_should_is_passed_over(
-    faulty_origin: FaultyOriginFactory, kind: str
-) -> None:
-    plain = faulty_origin({KEY: b"in the clear"})
+def test_a_source_that_speaks_no_tls_where_it_should_is_passed_over(make_origin: OriginFactory, kind: str) -> None:
+    plain = make_origin({KEY: b"in the clear"})
     plain.url = plain.url.replace("http:", "https:")
 
     # The origin waits for the end of a request that never comes: the handshake has connect_timeout.
-    heard = Player(replace(OPTIONS, connect_timeout=0.5)).play(line(kind, plain, faulty_origin({KEY: DATA})))
+    heard = Player(replace(OPTIONS, connect_timeout=0.5)).play(line(kind, plain, make_origin({KEY: DATA})))
 
     assert judge(heard, DATA) == "whole"
 
@@ -70,9 +61,9 @@ def test_a_source_that_speaks_no_tls_where_it_should_is_passed_over(
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
 @pytest.mark.parametrize("when", ["at the first opening", "in the middle"])
 def test_a_playback_outlives_the_name_of_its_source(
-    faulty_origin: FaultyOriginFactory, monkeypatch: pytest.MonkeyPatch, kind: str, when: str
+    make_origin: OriginFactory, monkeypatch: pytest.MonkeyPatch, kind: str, when: str
 ) -> None:
-    named = faulty_origin({KEY: DATA}, [Fault("reset", 100_000)])
+    named = make_origin({KEY: DATA}, [Fault("reset", 100_000)])
     named.url = named.url.replace("127.0.0.1", "origin.invalid")
     lookups: list[str] = []
     genuine = socket.getaddrinfo
@@ -87,7 +78,7 @@ def test_a_playback_outlives_the_name_of_its_source(
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
-    heard = Player().play(line(kind, named, faulty_origin({KEY: DATA})))
+    heard = Player().play(line(kind, named, make_origin({KEY: DATA})))
 
     assert judge(heard, DATA) == "whole"
     assert len(named.requests) == (1 if when == "in the middle" else 0)
@@ -95,12 +86,12 @@ def test_a_playback_outlives_the_name_of_its_source(
 
 
 def test_certificates_that_are_gone_cost_the_storage_and_not_the_fleet(
-    faulty_origin: FaultyOriginFactory, certificate: Path, tls: ssl.SSLContext, tmp_path: Path
+    make_origin: OriginFactory, certificate: Path, tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(certificate.read_bytes())
     player = Player(replace(OPTIONS, ca_bundle=str(bundle), host_cooldown=0))
-    storage, host = faulty_origin({KEY: DATA}, tls=tls), faulty_origin({KEY: DATA[:1000]})
+    storage, host = make_origin({KEY: DATA}, tls=tls), make_origin({KEY: DATA[:1000]})
     hosts = system_settings(storage, [host])
 
     bundle.unlink()

@@ -14,9 +14,9 @@ import pytest
 
 from tests.servers import find_program, stop, wait_until
 from tests.servers.ceph import Ceph
-from tests.servers.fleet_host import FleetHostFactory
 from tests.servers.gunicorn import Gunicorn, GunicornFactory
 from tests.servers.moto_s3 import Bucket
+from tests.servers.origin import OriginFactory
 
 KEY = "2024/05/long call.wav"
 SIZE = 200_000_000
@@ -67,15 +67,15 @@ def test_a_download_goes_on_from_a_fleet_host_when_the_storage_server_is_killed(
     request: pytest.FixtureRequest,
     ceph: Ceph,
     ceph_bucket: Bucket,
-    fleet_host: FleetHostFactory,
+    make_origin: OriginFactory,
     gunicorn: GunicornFactory,
     recording: bytes,
     tmp_path: Path,
 ) -> None:
     curl = find_program(request, "curl", "curl")
     ceph_bucket.put(KEY, recording)
-    behind = fleet_host({KEY: recording}, secret="for this test only")
-    server = host(gunicorn, {"minio": ceph_bucket.settings(), "cxbcore_fleet": [behind.entry()]})
+    behind = make_origin({KEY: recording}, secret="for this test only")
+    server = host(gunicorn, {"minio": ceph_bucket.settings(), **behind.fleet()})
     target = tmp_path / "call.wav"
 
     with download(curl, server, target) as process, ceph.gateway.killed():

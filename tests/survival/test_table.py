@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cxb_recordings.playback.splice import TAIL
-from tests.servers.faulty_conversation import Fault, Validator, changed
-from tests.servers.faulty_origin import FaultyOrigin
+from tests.servers.conversation import Fault, Validator, changed
+from tests.servers.origin import Origin
 
 from .playing import KEY, Outcome, Player, judge, system_settings
 from .render import PAGE, page
@@ -26,9 +26,9 @@ OTHERS = {
 def outcome(player: Player, cell: Cell, kind: str, validator: Validator) -> Outcome:
     script, standing = cell.faults()
     heals = cell.behind == "the same source, healthy again"
-    source = FaultyOrigin({KEY: DATA}, script, None if heals else standing, validator=validator)
+    source = Origin({KEY: DATA}, script, None if heals else standing, validator=validator)
     other = OTHERS.get(cell.behind)
-    behind = [FaultyOrigin({KEY: other}, validator=validator)] if other else []
+    behind = [Origin({KEY: other}, validator=validator)] if other else []
     settings = system_settings(source, behind) if kind == "storage" else system_settings(None, [source, *behind])
     # From byte 100 on where a break needs a range to be seen at the first opening.
     start = 100 if cell.phase == "before the headers" else 0
@@ -70,8 +70,8 @@ def test_every_break_ends_as_the_table_says(kind: str, validator: Validator) -> 
 def test_what_remains_is_another_file_of_equal_length_that_agrees_in_all_compared_bytes(differs_at: int) -> None:
     other = bytearray(DATA)
     other[differs_at] ^= 1  # before the compared 64 KB, or after the break
-    source = FaultyOrigin({KEY: DATA}, [Fault("dies", LENGTH // 2)])
-    behind = FaultyOrigin({KEY: bytes(other)})
+    source = Origin({KEY: DATA}, [Fault("dies", LENGTH // 2)])
+    behind = Origin({KEY: bytes(other)})
     try:
         heard = Player().play(system_settings(None, [source, behind]))
     finally:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.servers.ceph import Ceph
-from tests.servers.fleet_host import FleetHost, Received
-from tests.servers.moto_s3 import S3Gateway, S3Server
-from tests.servers.scripted_origin import ScriptedOrigin
+from tests.servers.moto_s3 import Bucket, S3Gateway, S3Server
+from tests.servers.origin import Origin
 
 from .site import ROUTES, Route, Scripted, Upstream
 
 SECRET = "fleet-secret-12345"
-
-OriginFactory = Callable[[Callable[[Received], bytes]], ScriptedOrigin]
 
 
 @pytest.fixture(params=ROUTES)
@@ -59,55 +57,44 @@ def scripted(request: pytest.FixtureRequest) -> Iterator[Scripted]:
     site.origin.stop()
 
 
-@pytest.fixture
-def origin() -> Iterator[OriginFactory]:
-    """A factory of scripted origins, each on its own port."""
-    origins: list[ScriptedOrigin] = []
-
-    def start(answer: Callable[[Received], bytes]) -> ScriptedOrigin:
-        origins.append(ScriptedOrigin(answer))
-        return origins[-1]
-
-    yield start
-    for started in origins:
-        started.stop()
+@contextmanager
+def _site(kind: str, source: Bucket | Origin) -> Iterator[Upstream]:
+    """A site on one source; making a site's client costs more than a test."""
+    site = Upstream(kind, source)
+    yield site
+    site.stop()
 
 
 @pytest.fixture(scope="session")
 def moto_site(moto_s3: S3Server) -> Iterator[Upstream]:
-    """A site on moto's server; making a site's client costs more than a test."""
-    site = Upstream("moto", moto_s3.new_bucket())
-    yield site
-    site.stop()
+    """A site on moto's server."""
+    with _site("moto", moto_s3.new_bucket()) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
 def ceph_site(ceph: Ceph) -> Iterator[Upstream]:
     """A site on Ceph's gateway."""
-    site = Upstream("ceph", ceph.new_bucket())
-    yield site
-    site.stop()
+    with _site("ceph", ceph.new_bucket()) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
 def seaweedfs_site(seaweedfs: S3Gateway) -> Iterator[Upstream]:
     """A site on SeaweedFS."""
-    site = Upstream("seaweedfs", seaweedfs.new_bucket())
-    yield site
-    site.stop()
+    with _site("seaweedfs", seaweedfs.new_bucket()) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
 def rclone_site(rclone: S3Gateway) -> Iterator[Upstream]:
     """A site on rclone's server, which answers a range with 200 and Content-Range."""
-    site = Upstream("rclone", rclone.new_bucket())
-    yield site
-    site.stop()
+    with _site("rclone", rclone.new_bucket()) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
 def fleet_site() -> Iterator[Upstream]:
     """A site on a fleet host that asks for a secret."""
-    site = Upstream("fleet", FleetHost(secret=SECRET))
-    yield site
-    site.stop()
+    with _site("fleet", Origin(secret=SECRET)) as site:
+        yield site

@@ -14,10 +14,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 from cxb_recordings import InMemoryCallRepository, register
-from tests.servers.fleet_host import FleetHost, Received
+from tests.servers.conversation import Received
 from tests.servers.moto_s3 import Bucket
+from tests.servers.origin import Origin
 from tests.servers.relay import Relay
-from tests.servers.scripted_origin import ScriptedOrigin
 
 Route = Literal["admin", "public"]
 ROUTES: tuple[Route, ...] = ("admin", "public")
@@ -93,7 +93,7 @@ class Upstream(Site):
         relay: stands in front of the source.
     """
 
-    def __init__(self, kind: str, source: Bucket | FleetHost) -> None:
+    def __init__(self, kind: str, source: Bucket | Origin) -> None:
         self.kind = kind
         self.source = source
         if isinstance(source, Bucket):
@@ -112,8 +112,8 @@ class Upstream(Site):
     def reset(self) -> None:
         """Forget what earlier tests asked and stored."""
         self.relay.requests.clear()
-        if isinstance(self.source, FleetHost):
-            self.source.behaviour = "ok"
+        if isinstance(self.source, Origin):
+            self.source.fault, self.source.validator = None, "strong"
             self.source.recordings.clear()
 
     def store(self, data: bytes, key: str = KEY, media_type: str = "audio/wav") -> None:
@@ -134,7 +134,7 @@ class Upstream(Site):
     def stop(self) -> None:
         """End the relay, and the source where it is a fleet host."""
         self.relay.stop()
-        if isinstance(self.source, FleetHost):
+        if isinstance(self.source, Origin):
             self.source.stop()
 
 
@@ -148,7 +148,7 @@ class Scripted(Site):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.origin = ScriptedOrigin(lambda _: b"")
+        self.origin = Origin(answer=lambda _: b"")
         super().__init__(self.origin.storage() if kind == "storage" else self.origin.fleet())
 
     def answers(self, *replies: bytes) -> None:

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 
 from cxb_recordings import InMemoryCallRepository, register
 from cxb_recordings.signals import Listener, recording_started
-from tests.servers.fleet_host import FleetHostFactory
+from tests.servers.origin import OriginFactory
 
 from .site import JWT_KEY, PREFIXES, Site, Upstream, admin_headers, host_app
 
@@ -271,9 +271,9 @@ def test_the_hosts_own_decorator_lets_through_whom_it_will(upstream: Upstream) -
 
 @pytest.mark.parametrize("own", [None, lambda: "the host's name for her"])
 def test_the_listener_on_the_admin_route_is_named_by_the_token_or_by_the_host(
-    fleet_host: FleetHostFactory, own: Any
+    make_origin: OriginFactory, own: Any
 ) -> None:
-    site = Site({"cxbcore_fleet": [fleet_host({"a.wav": b"0123"}).url]}, identity=own)
+    site = Site({"cxbcore_fleet": [make_origin({"a.wav": b"0123"}).url]}, identity=own)
     heard: list[Listener] = []
 
     def receive(_sender: object, event: Any) -> None:
@@ -289,8 +289,8 @@ def test_the_listener_on_the_admin_route_is_named_by_the_token_or_by_the_host(
     assert public.token_fingerprint not in (None, site.path("a.wav").rpartition("/")[2])
 
 
-def test_without_a_checked_token_the_listener_has_no_name(fleet_host: FleetHostFactory) -> None:
-    site = Site({"cxbcore_fleet": [fleet_host({"a.wav": b"0123"}).url]}, require_admin=lambda view: view)
+def test_without_a_checked_token_the_listener_has_no_name(make_origin: OriginFactory) -> None:
+    site = Site({"cxbcore_fleet": [make_origin({"a.wav": b"0123"}).url]}, require_admin=lambda view: view)
     heard: list[Listener] = []
 
     def receive(_sender: object, event: Any) -> None:

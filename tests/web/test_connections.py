@@ -7,67 +7,34 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cxb_recordings.sources import sources
 from tests.servers.gunicorn import GunicornFactory
-from tests.servers.scripted_origin import ScriptedOrigin, reply
+from tests.servers.origin import Origin
 
-from .site import Site, Upstream
+from .site import KEY, Site, Upstream
 
 DATA = b"0123456789"
 
 
-def settings_of(kind: str, origin: ScriptedOrigin) -> dict[str, object]:
+def settings_of(kind: str, origin: Origin) -> dict[str, object]:
     return origin.storage() if kind == "storage" else origin.fleet()
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the key and the certificate of localhost, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(timezone.utc)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    path.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
-    )
-    return path
-
-
 @pytest.fixture
-def tls_origin(certificate: Path) -> Iterator[ScriptedOrigin]:
+def tls_origin(tls: ssl.SSLContext) -> Iterator[Origin]:
     """A source that speaks TLS with a certificate that nobody trusts unless told."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    origin = ScriptedOrigin(lambda _: reply(200, {"Content-Type": "audio/wav"}, DATA), tls=context)
-    yield origin
-    origin.stop()
+    with Origin({KEY: DATA}, tls=tls) as origin:
+        yield origin
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet"])
 def test_a_private_ca_is_trusted_where_ca_bundle_names_it_and_not_otherwise(
-    kind: str, tls_origin: ScriptedOrigin, certificate: Path, caplog: pytest.LogCaptureFixture
+    kind: str, tls_origin: Origin, certificate: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settings_of(kind, tls_origin)
 
@@ -78,7 +45,7 @@ def test_a_private_ca_is_trusted_where_ca_bundle_names_it_and_not_otherwise(
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet"])
-def test_require_https_fleet_is_content_with_https(kind: str, tls_origin: ScriptedOrigin, certificate: Path) -> None:
+def test_require_https_fleet_is_content_with_https(kind: str, tls_origin: Origin, certificate: Path) -> None:
     site = Site(settings_of(kind, tls_origin), ca_bundle=certificate, require_https_fleet=True)
 
     assert site.ask().data == DATA
@@ -95,7 +62,7 @@ def test_a_source_that_says_nothing_is_left_after_the_read_timeout(
         over.wait(30)
         return b""
 
-    origin = ScriptedOrigin(silent)
+    origin = Origin(answer=silent)
     try:
         assert Site(settings_of(kind, origin), read_timeout=0.2).ask(method).status_code == 404
         assert len(origin.requests) == 1, "not asked again and again"

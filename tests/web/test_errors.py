@@ -11,10 +11,10 @@ from werkzeug.test import TestResponse
 
 from cxb_recordings import InMemoryCallRepository, register
 from tests.servers import free_port
-from tests.servers.fleet_host import Behaviour, FleetHostFactory
-from tests.servers.scripted_origin import s3_error
+from tests.servers.conversation import Kind
+from tests.servers.origin import OriginFactory
+from tests.servers.replies import s3_error
 
-from .conftest import OriginFactory
 from .site import KEY, PREFIXES, Route, Site, Upstream, host_app
 
 DATA = b"0123456789"
@@ -59,11 +59,9 @@ def test_412_and_416_are_problems_too(upstream: Upstream, route: Route, headers:
     assert_problem(upstream.ask(headers=headers, route=route), 412 if "If-Match" in headers else 416, route)
 
 
-def test_the_public_404s_are_byte_identical_whatever_the_cause(
-    fleet_host: FleetHostFactory, origin: OriginFactory
-) -> None:
-    host = fleet_host({"present.wav": DATA})
-    forbidden = origin(lambda _: s3_error(403, "AccessDenied"))
+def test_the_public_404s_are_byte_identical_whatever_the_cause(make_origin: OriginFactory) -> None:
+    host = make_origin({"present.wav": DATA})
+    forbidden = make_origin(answer=lambda _: s3_error(403, "AccessDenied"))
     site = Site({"cxbcore_fleet": [host.url]})
     broken = Site({**forbidden.storage(), "cxbcore_fleet": [f"http://127.0.0.1:{free_port()}"]})
     for keyless in ({"session_id": "no-key"}, {"session_id": "odd-key", "recording_key": "../x"}):
@@ -91,9 +89,9 @@ def test_the_public_404s_are_byte_identical_whatever_the_cause(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_outage_is_503_with_retry_after_where_the_host_says_so(
-    route: Route, method: str, fleet_host: FleetHostFactory, origin: OriginFactory
+    route: Route, method: str, make_origin: OriginFactory
 ) -> None:
-    absent, forbidden = fleet_host(), origin(lambda _: s3_error(403, "AccessDenied"))
+    absent, forbidden = make_origin(), make_origin(answer=lambda _: s3_error(403, "AccessDenied"))
     outage = {**forbidden.storage(), "cxbcore_fleet": [absent.url]}
 
     reply = Site(outage, outage_status=503).ask(method, route=route)
@@ -105,17 +103,15 @@ def test_an_outage_is_503_with_retry_after_where_the_host_says_so(
     assert absence.ask(method, key="../x", route=route).status_code == 404
 
 
-@pytest.mark.parametrize("behaviour", ["500", "302", "wrong secret", "refuses", "gzip"])
-def test_anything_but_its_404_for_the_key_makes_a_source_a_failing_one(
-    behaviour: Behaviour, fleet_host: FleetHostFactory
-) -> None:
-    hosts = [fleet_host(behaviour="404"), fleet_host({KEY: DATA}, behaviour=behaviour)]
+@pytest.mark.parametrize("fault", ["500", "302", "403", "refuses", "gzip"])
+def test_anything_but_its_404_for_the_key_makes_a_source_a_failing_one(fault: Kind, make_origin: OriginFactory) -> None:
+    hosts = [make_origin(fault="404"), make_origin({KEY: DATA}, fault=fault)]
 
     assert Site({"cxbcore_fleet": [host.url for host in hosts]}, outage_status=503).ask().status_code == 503
 
 
-def test_more_streams_than_max_streams_are_503_with_retry_after(route: Route, fleet_host: FleetHostFactory) -> None:
-    site = Site({"cxbcore_fleet": [fleet_host({KEY: DATA}).url]}, max_streams=1)
+def test_more_streams_than_max_streams_are_503_with_retry_after(route: Route, make_origin: OriginFactory) -> None:
+    site = Site({"cxbcore_fleet": [make_origin({KEY: DATA}).url]}, max_streams=1)
 
     with site.client.get(site.path(route=route), headers=site.admin) as playing:
         refused = site.ask(route=route)
@@ -126,8 +122,8 @@ def test_more_streams_than_max_streams_are_503_with_retry_after(route: Route, fl
     assert site.ask(route=route).data == DATA
 
 
-def test_an_administrator_is_told_which_step_failed(fleet_host: FleetHostFactory) -> None:
-    site = Site({"cxbcore_fleet": [fleet_host().url]})
+def test_an_administrator_is_told_which_step_failed(make_origin: OriginFactory) -> None:
+    site = Site({"cxbcore_fleet": [make_origin().url]})
     site.calls.add({"session_id": "no-key"})
 
     def step(session_id: str) -> object:
@@ -141,9 +137,9 @@ def test_an_administrator_is_told_which_step_failed(fleet_host: FleetHostFactory
     assert (reply.json or {})["step"] == "sources"
 
 
-def test_no_problem_tells_a_key_a_host_or_a_message_of_a_source(origin: OriginFactory, route: Route) -> None:
-    storage = origin(lambda _: s3_error(403, "AccessDenied"))
-    host = origin(lambda _: s3_error(500, "Broken"))
+def test_no_problem_tells_a_key_a_host_or_a_message_of_a_source(make_origin: OriginFactory, route: Route) -> None:
+    storage = make_origin(answer=lambda _: s3_error(403, "AccessDenied"))
+    host = make_origin(answer=lambda _: s3_error(500, "Broken"))
     site = Site({**storage.storage(), **host.fleet(), "cxbcore_secret": "fleet-secret-12345"})
 
     reply = site.ask(key="folder/private-name.wav", route=route)

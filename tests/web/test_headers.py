@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cxb_recordings import stream_recording_key
-from tests.servers.fleet_host import FleetHostFactory
-from tests.sources.scripted import ScriptedServer
+from tests.servers.origin import OriginFactory, ScriptedOrigin
 
 from .site import KEY, Route, Site, Upstream
 
@@ -107,7 +106,7 @@ def test_what_is_sent_as_audio_or_video_may_load_itself_and_nothing_else_may(
 def test_a_304_keeps_the_policy_of_its_200_whatever_type_it_comes_with(media_type: str) -> None:
     of_200 = b'HTTP/1.1 200 X\r\nContent-Length: 4\r\nETag: "1"\r\nContent-Type: audio/wav\r\n\r\nRIFF'
     of_304 = f'HTTP/1.1 304 X\r\nETag: "1"\r\nContent-Type: {media_type}\r\n\r\n'.encode()
-    with ScriptedServer([of_200, of_304]) as host:
+    with ScriptedOrigin([of_200, of_304]) as host:
         site = Site({"cxbcore_fleet": [host.url]})
         whole = site.ask(key="call")
         unmodified = site.ask(headers={"If-None-Match": '"1"'}, key="call")
@@ -127,18 +126,18 @@ def test_the_etag_changes_with_the_file(stored: Upstream) -> None:
     assert (reply.status_code, reply.data) == (200, DATA[::-1])
 
 
-@pytest.mark.parametrize("behaviour", ["ok", "weak ETag", "no validator"])
-def test_validators_are_the_sources_own_and_none_is_made_up(fleet: Upstream, behaviour: str) -> None:
+@pytest.mark.parametrize("validator", ["strong", "weak", "none"])
+def test_validators_are_the_sources_own_and_none_is_made_up(fleet: Upstream, validator: str) -> None:
     fleet.store(DATA)
-    fleet.source.behaviour = behaviour  # type: ignore[union-attr]
+    fleet.source.validator = validator  # type: ignore[union-attr]
 
     for reply in (fleet.ask("HEAD"), fleet.ask(), fleet.ask(headers={"Range": "bytes=0-4"})):
         tag = reply.headers.get("ETag")
-        if behaviour == "no validator":
+        if validator == "none":
             assert (tag, reply.headers.get("Last-Modified")) == (None, None)
         else:
             assert tag is not None
-            assert tag.startswith('W/"') == (behaviour == "weak ETag")
+            assert tag.startswith('W/"') == (validator == "weak")
             assert reply.headers["Last-Modified"] == "Wed, 01 May 2024 10:00:00 GMT"
 
 
@@ -147,7 +146,7 @@ def test_without_any_length_the_file_is_served_chunked_without_accept_ranges(
     fleet: Upstream, route: Route, headers: dict[str, str]
 ) -> None:
     fleet.store(DATA)
-    fleet.source.behaviour = "no length"  # type: ignore[union-attr]
+    fleet.source.fault = "no length"  # type: ignore[union-attr]
 
     reply = fleet.ask(headers=headers, route=route)
 
@@ -159,7 +158,7 @@ def test_without_any_length_the_file_is_served_chunked_without_accept_ranges(
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_without_any_length_an_http_1_0_request_is_a_502(fleet: Upstream, route: Route, method: str) -> None:
     fleet.store(DATA)
-    fleet.source.behaviour = "no length"  # type: ignore[union-attr]
+    fleet.source.fault = "no length"  # type: ignore[union-attr]
 
     reply = fleet.ask(method, route=route, http="HTTP/1.0")
 
@@ -167,8 +166,8 @@ def test_without_any_length_an_http_1_0_request_is_a_502(fleet: Upstream, route:
     assert reply.headers["Cache-Control"] == "no-store"
 
 
-def test_the_502_of_an_http_1_0_request_gives_back_its_stream(fleet_host: FleetHostFactory) -> None:
-    host = fleet_host({KEY: DATA}, behaviour="no length")
+def test_the_502_of_an_http_1_0_request_gives_back_its_stream(make_origin: OriginFactory) -> None:
+    host = make_origin({KEY: DATA}, fault="no length")
     site = Site({"cxbcore_fleet": [host.url]}, max_streams=1)
 
     assert [site.ask(http="HTTP/1.0").status_code for _ in range(2)] == [502, 502]
@@ -185,7 +184,7 @@ def test_with_a_length_http_1_0_is_served(stored: Upstream, headers: dict[str, s
 
 def test_a_length_that_a_fleet_host_tells_only_in_ranges_is_found(fleet: Upstream) -> None:
     fleet.store(DATA)
-    fleet.source.behaviour = "length only in ranges"  # type: ignore[union-attr]
+    fleet.source.fault = "length only in ranges"  # type: ignore[union-attr]
 
     reply = fleet.ask()
 
@@ -195,7 +194,7 @@ def test_a_length_that_a_fleet_host_tells_only_in_ranges_is_found(fleet: Upstrea
 
 def test_an_empty_file_whose_length_a_fleet_host_tells_only_in_ranges_is_200(fleet: Upstream) -> None:
     fleet.store(b"", "empty.wav")
-    fleet.source.behaviour = "length only in ranges"  # type: ignore[union-attr]
+    fleet.source.fault = "length only in ranges"  # type: ignore[union-attr]
 
     for method in ("GET", "HEAD"):
         reply = fleet.ask(method, key="empty.wav")

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.servers.fleet_host import Behaviour, FleetHost, FleetHostFactory
+from tests.servers.conversation import Kind
 from tests.servers.moto_s3 import Bucket
-from tests.servers.scripted_origin import s3_error
+from tests.servers.origin import Origin, OriginFactory
+from tests.servers.replies import s3_error
 
-from .conftest import OriginFactory
 from .site import KEY, Route, Site
 
 IN_STORAGE = bytes(range(256)) * 100
@@ -44,19 +44,19 @@ class Fleet:
         has_it: whether one of them delivers.
     """
 
-    hosts: tuple[Behaviour, ...]
+    hosts: tuple[Kind | None, ...]
     reasons: tuple[str, ...] = ()
     has_it: bool = False
 
 
 FLEET = {
-    "has it on the first host": Fleet(("ok", "ok"), has_it=True),
-    "has it on the last host": Fleet(("404", "500", "ok"), (ABSENT, "status 500"), has_it=True),
+    "has it on the first host": Fleet((None, None), has_it=True),
+    "has it on the last host": Fleet(("404", "500", None), (ABSENT, "status 500"), has_it=True),
     "answers 404": Fleet(("404",), (ABSENT,)),
     "answers 500": Fleet(("500",), ("status 500",) * 3),  # it is asked again, twice
     "answers 302": Fleet(("302",), ("status 302",)),
     "refuses": Fleet(("refuses",), ("ConnectionError: Connection refused",)),
-    "wrong secret": Fleet(("wrong secret",), ("status 403",)),
+    "wrong secret": Fleet((None,), ("status 403",)),
     "gives no Content-Length": Fleet(("no length",), has_it=True),
     "ignores Range": Fleet(("ignores Range",), has_it=True),
 }
@@ -71,17 +71,17 @@ def bucket(moto_s3: object) -> Bucket:
 
 
 @pytest.fixture
-def storage(bucket: Bucket, origin: OriginFactory, fleet_host: FleetHostFactory) -> Callable[[str], dict[str, object]]:
+def storage(bucket: Bucket, make_origin: OriginFactory) -> Callable[[str], dict[str, object]]:
     """Makes the system settings' storage section for a state."""
 
     def settings(state: str) -> dict[str, object]:
         if state == "not configured":
             return {}
         if state == "refuses":
-            return origin(lambda _: s3_error(403, "AccessDenied")).storage()
+            return make_origin(answer=lambda _: s3_error(403, "AccessDenied")).storage()
         if state == "down":
             # A port that stays taken: one that is only free may be another server's by the time it is asked.
-            return {"minio": bucket.settings(endpoint=fleet_host(behaviour="refuses").url)}
+            return {"minio": bucket.settings(endpoint=make_origin(fault="refuses").url)}
         return {"minio": bucket.settings()}
 
     return settings
@@ -94,14 +94,14 @@ def test_storage_then_the_fleet_hosts_in_order_then_404(
     in_storage: str,
     on_fleet: str,
     storage: Callable[[str], dict[str, object]],
-    fleet_host: FleetHostFactory,
+    make_origin: OriginFactory,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fleet, key = FLEET[on_fleet], KEY if in_storage == "has it" else "2024/05/fleet only.wav"
-    hosts = [fleet_host({key: ON_FLEET}, secret=SECRET, behaviour=behaviour) for behaviour in fleet.hosts]
-    entries = [host.entry() for host in hosts]
-    if on_fleet == "wrong secret":  # the host's secret is another than the settings'
-        hosts[0].behaviour, entries[0]["secret"] = "ok", "another secret"
+    hosts = [make_origin({key: ON_FLEET}, secret=SECRET, fault=fault) for fault in fleet.hosts]
+    entries = [entry for host in hosts for entry in host.fleet()["cxbcore_fleet"]]
+    if on_fleet == "wrong secret":
+        entries[0]["secret"] = "another secret"
     site = Site({**storage(in_storage), "cxbcore_fleet": entries, "cxbcore_secret": "unused"})
 
     with caplog.at_level(logging.INFO, "cxb_recordings.signals"):
@@ -135,15 +135,15 @@ def assert_whole(reply: TestResponse, expected: bytes | None, *, length: bool) -
     assert reply.headers.get("Content-Length") == (str(len(expected)) if length else None)
 
 
-def assert_asked(hosts: list[FleetHost], fleet: Fleet, *, storage_has_it: bool) -> None:
+def assert_asked(hosts: list[Origin], fleet: Fleet, *, storage_has_it: bool) -> None:
     """The hosts were asked in their order, up to the first that had it."""
     if storage_has_it:
         assert [host.requests for host in hosts] == [[] for _ in hosts]
-    elif fleet.has_it and fleet.hosts[0] == "ok":
+    elif fleet.has_it and fleet.hosts[0] is None and len(hosts) > 1:
         assert hosts[0].requests
         assert hosts[1].requests == []
     else:
-        assert all(host.requests or host.behaviour == "refuses" for host in hosts)
+        assert all(host.requests or host.fault == "refuses" for host in hosts)
 
 
 def assert_no_secret_in(log: str) -> None:

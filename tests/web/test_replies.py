@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.servers.scripted_origin import reply, s3_error
+from tests.servers.replies import reply, s3_error
 
 from .site import Route, Scripted
 

@@ -146,10 +146,10 @@ def test_head_opens_no_body_upstream(stored: Upstream) -> None:
     assert [sent.method for sent in stored.requests] == ["HEAD"]
 
 
-@pytest.mark.parametrize("behaviour", ["no HEAD", "HEAD is 501", "length only in ranges"])
-def test_a_fleet_host_without_head_is_asked_for_its_first_byte(fleet: Upstream, behaviour: str) -> None:
+@pytest.mark.parametrize("fault", ["no HEAD", "HEAD is 501", "length only in ranges"])
+def test_a_fleet_host_without_head_is_asked_for_its_first_byte(fleet: Upstream, fault: str) -> None:
     fleet.store(DATA)
-    fleet.source.behaviour = behaviour  # type: ignore[union-attr]
+    fleet.source.fault = fault  # type: ignore[union-attr]
 
     reply = fleet.ask("HEAD")
 
@@ -253,7 +253,7 @@ def test_if_range_that_holds_is_206_and_one_that_fails_is_200(stored: Upstream) 
 
 def test_a_weak_tag_never_holds_for_if_range(fleet: Upstream) -> None:
     fleet.store(DATA)
-    fleet.source.behaviour = "weak ETag"  # type: ignore[union-attr]
+    fleet.source.validator = "weak"  # type: ignore[union-attr]
     tag = fleet.ask("HEAD").headers["ETag"]
     assert tag.startswith('W/"')
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.servers import wait_until
-from tests.servers.fleet_host import FleetHost, FleetHostFactory
+from tests.servers.origin import Origin, OriginFactory
 
 from .conftest import SECRET
 from .site import KEY, Site, Upstream
@@ -147,9 +147,9 @@ def test_a_fleet_host_gets_its_secret_and_is_asked_for_plain_bytes(fleet: Upstre
     }
 
 
-def test_each_host_gets_its_own_secret_and_one_without_gets_none(fleet_host: FleetHostFactory) -> None:
-    hosts = [fleet_host(secret="own-secret"), fleet_host(), fleet_host({KEY: DATA})]
-    entries = [hosts[0].entry(), hosts[1].url, {"url": hosts[2].url, "secret": ""}]
+def test_each_host_gets_its_own_secret_and_one_without_gets_none(make_origin: OriginFactory) -> None:
+    hosts = [make_origin(secret="own-secret"), make_origin(), make_origin({KEY: DATA})]
+    entries = [*hosts[0].fleet()["cxbcore_fleet"], hosts[1].url, {"url": hosts[2].url, "secret": ""}]
 
     assert Site({"cxbcore_fleet": entries, "cxbcore_secret": "common-secret"}).ask().data == DATA
     assert [host.requests[0].headers["X-CXBCore-Secret"] for host in hosts] == [
@@ -197,8 +197,8 @@ def test_storage_has_keys_that_no_path_has(upstream: Upstream, key: str) -> None
     assert upstream.ask(key=key).data == DATA
 
 
-def test_a_base_with_a_path_keeps_it(fleet_host: FleetHostFactory) -> None:
-    host = fleet_host({KEY: DATA}, base="/core/v1")
+def test_a_base_with_a_path_keeps_it(make_origin: OriginFactory) -> None:
+    host = make_origin({KEY: DATA}, base="/core/v1")
 
     assert Site({"cxbcore_fleet": [f"{host.url}/"]}).ask().data == DATA
     assert host.requests[0].target == "/core/v1/recordings/2024/05/call%201.wav"
@@ -301,7 +301,7 @@ def test_a_host_that_is_asked_again_is_asked_over_the_same_connection(stored: Up
 def test_a_pooled_connection_that_the_source_has_closed_is_replaced(fleet: Upstream) -> None:
     fleet.store(DATA)
     fleet.ask()
-    assert isinstance(fleet.source, FleetHost)
+    assert isinstance(fleet.source, Origin)
     fleet.source.disconnect()
 
     assert fleet.ask().data == DATA

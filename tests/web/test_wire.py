@@ -11,9 +11,9 @@ import pytest
 
 from cxb_recordings.errors import StreamBroken
 from tests.servers import wait_until
-from tests.servers.fleet_host import FleetHost
 from tests.servers.gunicorn import gunicorns
-from tests.servers.scripted_origin import reply
+from tests.servers.origin import Origin
+from tests.servers.replies import reply
 
 from .site import PREFIXES, Scripted, Site, serving
 
@@ -36,7 +36,7 @@ register(app, lambda: {settings!r}, InMemoryCallRepository(calls), require_admin
 class Server:
     """A server of a site whose only source is `host`."""
 
-    def __init__(self, address: tuple[str, int], host: FleetHost) -> None:
+    def __init__(self, address: tuple[str, int], host: Origin) -> None:
         self.address = address
         self.host = host
 
@@ -56,7 +56,7 @@ class Server:
 @pytest.fixture(scope="module", params=["flask", "gunicorn"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Flask's own server and gunicorn in turn."""
-    host = FleetHost(dict(KEYS))
+    host = Origin(dict(KEYS))
     source = HOST.format(keys=list(KEYS), settings={"cxbcore_fleet": [host.url]})
     if request.param == "gunicorn":
         with gunicorns(tmp_path_factory.mktemp("gunicorn")) as start:
@@ -73,7 +73,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def server(running: Server) -> Server:
     """The running server, whose source behaves."""
-    running.host.behaviour = "ok"
+    running.host.fault = None
     return running
 
 
@@ -107,7 +107,7 @@ def test_a_head_and_a_304_end_with_their_headers(server: Server) -> None:
 
 
 def test_a_recording_of_unknown_length_comes_in_chunks_with_an_end(server: Server) -> None:
-    server.host.behaviour = "no length"
+    server.host.fault = "no length"
     request = f"GET {server.path('call.wav')} HTTP/1.1\nHost: h\nConnection: close\n\n"
 
     answer = server.raw(request)
@@ -129,7 +129,7 @@ def test_http_1_0_gets_a_length_or_a_502(server: Server) -> None:
     head, _, body = server.raw(request).partition(b"\r\n\r\n")
     assert b"content-length: 10240" in head.lower()
     assert body == DATA
-    server.host.behaviour = "no length"
+    server.host.fault = "no length"
     head, _, body = server.raw(request).partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == b"502"
     assert b"application/problem+json" in head

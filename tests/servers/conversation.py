@@ -1,7 +1,8 @@
-"""One connection to the faulty origin: requests that are parsed, and responses that break as they are told."""
+"""One connection to an origin: requests that are read, and responses that break as they are told."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import select
@@ -9,15 +10,18 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
 from fcntl import ioctl
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
+from .listener import reset_on_close
+
 if TYPE_CHECKING:
-    from .faulty_origin import FaultyOrigin
+    from .origin import Origin
 
 Kind = Literal[
     # At an offset of the body, or before the headers:
@@ -26,6 +30,7 @@ Kind = Literal[
     "stall",  # nothing more, and the connection stays open
     "trickle",  # one byte now and then
     "dies",  # RST, also to all other connections, and refuses from now on
+    "refuses",  # the same; an origin that is made with it refuses from the beginning
     # Instead of what was asked:
     "garbage",  # bytes that are not HTTP
     "cut head",  # a head that ends in the middle of a line, orderly
@@ -33,6 +38,7 @@ Kind = Literal[
     "503",
     "403",
     "404",
+    "302",  # to itself, where nobody may follow
     "wrong Content-Range",  # begins one byte later than was asked
     "changed",  # other bytes of the same length, with a validator of their own
     "other length",  # one byte more, with a validator of its own
@@ -40,6 +46,10 @@ Kind = Literal[
     "200 with Content-Range",  # the part, under another status
     "no total",  # Content-Range: bytes a-b/*
     "no length",  # the whole in chunks, whatever was asked; HEAD tells none either
+    "length only in ranges",  # chunked, but an ordinary 206 where a range is asked
+    "no HEAD",  # 405
+    "HEAD is 501",
+    "gzip",  # though nobody accepts it
     "negative chunk",  # a chunk of -5 bytes
     "page",  # a login page
     "empty",  # a recording without a byte
@@ -49,10 +59,17 @@ Kind = Literal[
 ]
 Validator = Literal["strong", "weak", "none"]
 LAST_MODIFIED = "Wed, 01 May 2024 10:00:00 GMT"
+FOLLOWED = "/where-nobody-may-follow"
 _TRICKLE_PAUSE = 0.02  # seconds
 _CHUNK = 65536
-_PAGE = b"<!doctype html><title>Log in</title>" * 300
 _FLIPPED = bytes(byte ^ 0x5A for byte in range(256))
+_RAW: dict[Kind, bytes] = {
+    "garbage": b"\x00\x01 this is not HTTP\r\n\r\n" * 40,
+    "defective head": b"HTTP/1.1 200 OK\r\nBad Name: 1\r\nContent-Encoding: gzip\r\n\r\nbytes",
+    "cut head": b"HTTP/1.1 200 OK\r\nContent-Type: audio/wav\r\nContent-Le",
+}
+_PAGE = b"<!doctype html><title>Log in</title>" * 300
+_CODES = {403: "AccessDenied", 404: "NoSuchKey", 416: "InvalidRange"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +87,27 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that came in; `headers` by their names in lower case, `port` the client's."""
+    """A request that came in.
+
+    Attributes:
+        target: the raw request target, as it stood on the request line.
+        head: all of it, as text.
+        connection: the number of its connection, from 1 on.
+    """
 
     method: str
     target: str
-    headers: Mapping[str, str]
-    port: int
+    headers: Message
+    head: str
+    connection: int
+
+    @classmethod
+    def of(cls, head: bytes, connection: int) -> Received:
+        """Read a request's head, without the empty line at its end."""
+        line, _, fields = head.partition(b"\r\n")
+        method, target, _ = line.decode("latin-1").split(" ")
+        headers = BytesParser().parsebytes(fields + b"\r\n\r\n", headersonly=True)
+        return cls(method, target, headers, head.decode("latin-1") + "\r\n", connection)
 
 
 def changed(data: bytes) -> bytes:
@@ -83,24 +115,38 @@ def changed(data: bytes) -> bytes:
     return data.translate(_FLIPPED)
 
 
-class _Broken(Exception):
+class Broken(Exception):
     """The fault has happened: the connection ends here."""
 
 
 class Conversation:
     """Answers the requests of one connection, until one of them is to break it."""
 
-    def __init__(self, origin: FaultyOrigin, connection: socket.socket, port: int) -> None:
+    def __init__(self, origin: Origin, connection: socket.socket, number: int) -> None:
         self._origin = origin
         self._connection = connection
-        self._port = port
+        self._number = number
         self._buffer = b""
 
     def hold(self) -> None:
-        """Answer until the client leaves or a fault ends it; OSError where the client was quicker."""
-        with suppress(_Broken):
-            while (received := self._receive()) is not None:
-                self._answer(received, self._origin.next_fault(received))
+        """Answer until the client leaves; :class:`Broken` and OSError where the connection ends before."""
+        while (received := self._receive()) is not None:
+            fault = self._origin.next_fault(received)
+            if self._origin.answer is None:
+                self._answer(received, fault)
+            elif (raw := self._origin.answer(received)) is None:
+                return
+            else:
+                self._connection.sendall(raw)
+                if not self._origin.keeps_alive:
+                    self._finish()
+                    return
+
+    def _finish(self) -> None:
+        """End with FIN, and close when the client has: unread bytes would turn the end into a reset."""
+        self._connection.shutdown(socket.SHUT_WR)
+        while self._connection.recv(_CHUNK):
+            pass
 
     def _receive(self) -> Received | None:
         while b"\r\n\r\n" not in self._buffer:
@@ -109,34 +155,30 @@ class Conversation:
                 return None
             self._buffer += data
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        request_line, *lines = head.decode("latin-1").split("\r\n")
-        method, target, _ = request_line.split(" ")
-        fields = (line.partition(":") for line in lines)
-        return Received(method, target, {name.lower(): value.strip() for name, _, value in fields}, self._port)
+        return Received.of(head, self._number)
 
     def _answer(self, received: Received, fault: Fault | None) -> None:
-        kind = fault.kind if fault else None
-        breaks = kind in ("reset", "fin", "stall", "trickle", "dies")
+        kind, origin, is_head = fault.kind if fault else None, self._origin, received.method == "HEAD"
+        breaks = kind in ("reset", "fin", "stall", "trickle", "dies", "refuses")
         if fault is not None and breaks and fault.offset is None:
             self._break(fault.kind, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Slow: ")
-        if kind == "garbage":
-            self._connection.sendall(b"\x00\x01 this is not HTTP\r\n\r\n" * 40)
-            raise _Broken
-        if kind == "defective head":
-            self._connection.sendall(b"HTTP/1.1 200 OK\r\nBad Name: 1\r\nContent-Encoding: gzip\r\n\r\nbytes")
-            raise _Broken
+        if origin.secret not in (None, received.headers["X-CXBCore-Secret"]):
+            return self._refuse(received, 403)
+        if kind in _RAW:
+            self._connection.sendall(_RAW[kind])
+            raise Broken
         if kind == "page":
             self._send_head(200, {"Content-Type": "text/html"}, len(_PAGE))
-            return None if received.method == "HEAD" else self._send(memoryview(_PAGE))
-        if kind == "cut head":
-            self._connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: audio/wav\r\nContent-Le")
-            raise _Broken
-        if kind in ("500", "503", "403", "404"):
+            return None if is_head else self._send(memoryview(_PAGE))
+        if kind in ("500", "503", "403", "404", "302"):
             assert kind is not None
-            return self._refuse(received, int(kind), {"403": "AccessDenied", "404": "NoSuchKey"}.get(kind, "Error"))
-        data = self._origin.recordings.get(unquote(received.target.partition("?")[0].split("/", 2)[-1]))
+            return self._refuse(received, int(kind), {"Location": origin.url + FOLLOWED} if kind == "302" else {})
+        if is_head and kind in ("no HEAD", "HEAD is 501"):
+            return self._refuse(received, 405 if kind == "no HEAD" else 501, {"Allow": "GET"})
+        path = received.target.partition("?")[0].removeprefix(origin.base)
+        data = origin.recordings.get(unquote(path.split("/", 2)[-1]))
         if data is None:
-            return self._refuse(received, 404, "NoSuchKey")
+            return self._refuse(received, 404)
         if kind == "changed":
             data = changed(data)
         if kind == "other length":
@@ -146,25 +188,27 @@ class Conversation:
         return self._deliver(received, data, fault)
 
     def _deliver(self, received: Received, data: bytes, fault: Fault | None) -> None:
-        kind = fault.kind if fault else None
-        headers = {"Content-Type": "audio/wav", "Accept-Ranges": "bytes"} | _validators(data, self._origin.validator)
-        if received.headers.get("if-none-match") == headers.get("ETag", ""):
+        kind, is_head = fault.kind if fault else None, received.method == "HEAD"
+        headers = self._headers(data)
+        if received.headers["If-None-Match"] == headers.get("ETag", ""):
             return self._send_head(304, headers, None)
-        if kind in ("no length", "negative chunk"):
+        if kind == "gzip":
+            data, headers["Content-Encoding"] = gzip.compress(data), "gzip"
+        span = None if kind in ("ignores Range", "gzip") else _span(received.headers["Range"] or "", len(data))
+        if kind in ("no length", "negative chunk") or (kind == "length only in ranges" and (span is None or is_head)):
             return self._deliver_chunks(received, headers, data, is_negative=kind == "negative chunk")
-        span = None if kind == "ignores Range" else _span(received.headers.get("range", ""), len(data))
-        if span is None or received.method == "HEAD":
+        if span is None or is_head:
             self._send_head(200, headers, len(data))
             body = memoryview(data)
         elif span[0] >= span[1]:
-            return self._refuse(received, 416, "InvalidRange", {"Content-Range": f"bytes */{len(data)}"})
+            return self._refuse(received, 416, {"Content-Range": f"bytes */{len(data)}"})
         else:
             start = span[0] + (kind == "wrong Content-Range")
             total = "*" if kind == "no total" else len(data)
             headers["Content-Range"] = f"bytes {start}-{span[1] - 1}/{total}"
             self._send_head(200 if kind == "200 with Content-Range" else 206, headers, span[1] - span[0])
             body = memoryview(data)[span[0] : span[1]]
-        if received.method == "HEAD":
+        if is_head:
             return self._send(body) if kind == "body behind HEAD" else None
         if fault is not None and fault.offset is not None and fault.offset < len(body):
             self._send(body[: fault.offset])
@@ -174,6 +218,15 @@ class Conversation:
             self._connection.sendall(b"more than was promised" * 400)
         return None
 
+    def _headers(self, data: bytes) -> dict[str, str]:
+        headers = {"Accept-Ranges": "bytes"}
+        if self._origin.media_type is not None:
+            headers["Content-Type"] = self._origin.media_type
+        if self._origin.validator != "none":
+            weak = "W/" if self._origin.validator == "weak" else ""
+            headers |= {"ETag": f'{weak}"{hashlib.md5(data).hexdigest()}"', "Last-Modified": LAST_MODIFIED}
+        return headers
+
     def _deliver_chunks(
         self, received: Received, headers: Mapping[str, str], data: bytes, *, is_negative: bool
     ) -> None:
@@ -182,7 +235,7 @@ class Conversation:
             return
         if is_negative:
             self._connection.sendall(b"-5\r\n" + b"x" * 9000)
-            raise _Broken
+            raise Broken
         for start in range(0, len(data), _CHUNK):
             part = data[start : start + _CHUNK]
             self._connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
@@ -190,8 +243,8 @@ class Conversation:
 
     def _break(self, kind: Kind, rest: bytes | memoryview) -> None:
         """Do what the fault says; `rest` is what a trickle sends."""
-        self._wait_until_sent()
-        if kind == "dies":
+        wait_until_acknowledged(self._connection, self._origin.pause)
+        if kind in ("dies", "refuses"):
             self._origin.refuse()
         elif kind == "reset":
             reset_on_close(self._connection)
@@ -202,14 +255,7 @@ class Conversation:
                 self._connection.sendall(rest[position : position + 1])
                 if not self._origin.pause(_TRICKLE_PAUSE):
                     break
-        raise _Broken
-
-    def _wait_until_sent(self) -> None:
-        """Return when the client's side has all bytes (or does not read on): a reset would throw away the rest."""
-        give_up = time.monotonic() + 5
-        while struct.unpack("i", ioctl(self._connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]:
-            if time.monotonic() > give_up or not self._origin.pause(0.001):
-                return
+        raise Broken
 
     def _wait_for_the_client(self) -> None:
         """Return when the client has gone, or the origin is stopped."""
@@ -218,8 +264,8 @@ class Conversation:
             if readable and not self._connection.recv(_CHUNK):
                 return
 
-    def _refuse(self, received: Received, status: int, code: str, headers: Mapping[str, str] | None = None) -> None:
-        body = f'<?xml version="1.0"?><Error><Code>{code}</Code></Error>'.encode()
+    def _refuse(self, received: Received, status: int, headers: Mapping[str, str] | None = None) -> None:
+        body = f'<?xml version="1.0"?><Error><Code>{_CODES.get(status, "Error")}</Code></Error>'.encode()
         self._send_head(status, {"Content-Type": "application/xml"} | dict(headers or {}), len(body))
         if received.method != "HEAD":
             self._connection.sendall(body)
@@ -235,13 +281,6 @@ class Conversation:
             self._connection.sendall(body[start : start + _CHUNK])
 
 
-def _validators(data: bytes, validator: Validator) -> dict[str, str]:
-    if validator == "none":
-        return {}
-    tag = f'"{hashlib.md5(data).hexdigest()}"'
-    return {"ETag": f"W/{tag}" if validator == "weak" else tag, "Last-Modified": LAST_MODIFIED}
-
-
 def _span(header: str, length: int) -> tuple[int, int] | None:
     """Start and stop of the range that is asked for; None where the whole recording is."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
@@ -252,6 +291,9 @@ def _span(header: str, length: int) -> tuple[int, int] | None:
     return int(match[1]), min(int(match[2]) + 1, length) if match[2] else length
 
 
-def reset_on_close(connection: socket.socket) -> None:
-    """Have the connection end with RST instead of FIN."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def wait_until_acknowledged(connection: socket.socket, pause: Callable[[float], bool]) -> None:
+    """Return when the client's kernel has all bytes (or does not read on): a reset would throw away the rest."""
+    give_up = time.monotonic() + 5
+    while struct.unpack("i", ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]:
+        if time.monotonic() > give_up or not pause(0.001):
+            return
