@@ -64,8 +64,8 @@ class RecordingService:
         return self._read_settings()
 
     def warm_up(self) -> None:
-        """Make pools, read certificates and, for `offload`, make boto3's client before the first listener comes."""
-        self.sources.warm_up(self.settings(), signs=self.options.offload is not None)
+        """Make pools and read certificates before the first listener comes."""
+        self.sources.of(self.settings())
 
     def open(
         self, key: str, request: PlaybackRequest, listener: Listener | None = None, *, may_hand_over: bool = False

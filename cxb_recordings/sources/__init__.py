@@ -1,1 +1,1 @@
-"""Where recordings' bytes come from; the only importers of boto3, botocore, requests and urllib3."""
+"""Where recordings' bytes come from; the only importers of botocore, requests and urllib3."""

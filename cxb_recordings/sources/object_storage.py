@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from functools import lru_cache
 from typing import Any, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -25,7 +25,7 @@ from ..playback.pace import PacedBody
 from ..playback.source import ContentInfo
 from ..settings import StorageSettings
 from .http_source import HttpSource, UpstreamBody
-from .presigning import presign_get_object
+from .presigning import object_path, presign_get_object
 from .reply import status_failure, word
 from .strict_http import POOLS
 from .tls import client_context
@@ -74,7 +74,7 @@ class ObjectStorage(HttpSource):
             headers: those that are not signed.
             query: percent-encoded already, with its question mark.
         """
-        path = f"/{self._bucket}/{quote(key, safe='/~')}" if key else f"/{self._bucket}"
+        path = object_path(self._bucket, key) if key else f"/{self._bucket}"
         signed = self._signed_headers(method, path + query, time.time() // SIGNED_SECONDS)
         pool = self._pool = self._pool or self._make_pool()
         return pool.urlopen(

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..playback.events import Tell
-from ..playback.source import RecordingSource, signer_of
+from ..playback.source import RecordingSource
 from ..settings import StorageSettings, SystemSettings
 from .availability import Availability
 from .fleet import FleetHost, make_session
 from .object_storage import ObjectStorage
-from .stored import URL_SECONDS, StoredRecordings
+from .stored import StoredRecordings
 from .transport import Transport
 
 
@@ -58,13 +58,6 @@ class Sources:
     def replaced(self, sources: Sequence[RecordingSource]) -> Sources:
         """Others in their place, whatever settings name, of which nothing is known yet; for ``testing``."""
         return Sources(lambda _: sources, *self._known)
-
-    def warm_up(self, settings: SystemSettings, *, signs: bool) -> None:
-        """Make pools, read certificates and, where URLs are to be signed, the clients that sign."""
-        for source in self.of(settings):
-            sign = signer_of(source)
-            if sign is not None and signs:
-                sign("any", URL_SECONDS)
 
 
 class Pools:

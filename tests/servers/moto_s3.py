@@ -44,6 +44,7 @@ class S3Server:
     access_key: str
     secret_key: str
     region: str = "us-east-1"
+    session_token: str | None = None
     lost_keys: Mapping[str, str] = field(default_factory=dict)
 
     def client(self) -> Any:
@@ -53,6 +54,7 @@ class S3Server:
             endpoint_url=self.endpoint,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
+            aws_session_token=self.session_token,
             region_name=self.region,
             config=Config(
                 signature_version="s3v4",

@@ -10,13 +10,26 @@ from cxb_recordings.playback.source import OpenedRecording, RecordingSource
 from cxb_recordings.settings import FleetHostSettings, StorageSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.sources.presigning import presign_get_object
 from cxb_recordings.sources.transport import Transport
+from tests.servers.moto_s3 import S3Server
 
 
 def read(opened: OpenedRecording) -> bytes:
     data = b"".join(iter(lambda: opened.body.read(65536), b""))
     opened.body.close()
     return data
+
+
+def signs_as_boto3(storage: StorageSettings, key: str) -> bool:
+    """Whether our signed URL is that of a boto3 client, whose clock may tick meanwhile."""
+    server = S3Server(
+        storage.endpoint_url, storage.access_key, storage.secret_key, storage.region, storage.session_token
+    )
+    client, arguments = server.client(), {"Params": {"Bucket": storage.bucket, "Key": key}, "ExpiresIn": 60}
+    before = client.generate_presigned_url("get_object", **arguments)
+    ours = presign_get_object(storage, key, 60)
+    return ours in (before, client.generate_presigned_url("get_object", **arguments))
 
 
 def storage(url: str, ca_bundle: str | None = None) -> RecordingSource:
