@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .calls.repository import Call, recording_key_from_call
 from .calls.tokens import is_well_formed
@@ -18,7 +18,8 @@ from .settings import SystemSettings, read_settings
 from .storage_urls import generate_signed_url
 
 PUBLIC_URL_PREFIX = "/api/v1/public/recordings"
-LONGEST_CRM_URL = 120  # characters: the shortest URL column among the CRMs that are served
+LONGEST_CRM_URL = 255  # characters: no CRM is known whose URL column holds fewer
+LONGEST_FILE_NAME = 255  # bytes of UTF-8, as on most file systems
 
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 URL_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*", re.ASCII)
@@ -27,12 +28,16 @@ _PLAIN_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # urlsplit drops some of them
 
 
-def build_public_recording_url(host: str, token: str, *, scheme: str = "https", prefix: str = PUBLIC_URL_PREFIX) -> str:
-    """The stable public link ``{scheme}://{host}{prefix}/{token}``.
+def build_public_recording_url(
+    host: str, token: str, *, filename: str | None = None, scheme: str = "https", prefix: str = PUBLIC_URL_PREFIX
+) -> str:
+    """The stable public link ``{scheme}://{host}{prefix}/{token}``, with a file name behind it where one is wanted.
 
     Args:
         host: the host application's public name, with a port where that is not the usual one.
         token: a recording access token.
+        filename: what the client shall call the recording, such as ``call.mp3``: some CRMs take name and type from the
+            last segment of a link. Each name plays the same recording; it is quoted here.
         scheme: ``https``, or ``http`` on a developer's machine.
         prefix: where the public route is mounted, ``/api/v1/public/recordings`` unless told.
 
@@ -50,13 +55,25 @@ def build_public_recording_url(host: str, token: str, *, scheme: str = "https", 
         raise ValueError("scheme: https or http is needed")
     if not isinstance(prefix, str) or not URL_PREFIX.fullmatch(prefix):
         raise ValueError("prefix: a path that begins with a slash and does not end with one is needed")
-    return f"{scheme}://{host}{prefix}/{token}"
+    link = f"{scheme}://{host}{prefix}/{token}"
+    return link if filename is None else f"{link}/{_segment(filename)}"
+
+
+def _segment(filename: object) -> str:
+    """A file name as one segment of a path, which no client changes and no proxy decodes into two."""
+    is_text = isinstance(filename, str) and filename.isprintable() and not set(filename) & set("/\\")
+    if not isinstance(filename, str) or not is_text or filename in ("", ".", ".."):
+        raise ValueError("filename: a name such as call.mp3 is needed, without slashes and control characters")
+    if len(filename.encode()) > LONGEST_FILE_NAME:
+        raise ValueError(f"filename: {LONGEST_FILE_NAME} bytes of UTF-8 at most are needed")
+    return quote(filename, safe="")
 
 
 def crm_recording_url(
     call: Call,
     host: str,
     *,
+    filename: str | None = None,
     allow_signed_fallback: bool = False,
     settings: Mapping[str, Any] | SystemSettings | None = None,
     prefix: str = PUBLIC_URL_PREFIX,
@@ -66,6 +83,7 @@ def crm_recording_url(
     Args:
         call: with its ``recording_access_token``.
         host: see :func:`build_public_recording_url`.
+        filename: see :func:`build_public_recording_url`; a signed URL has none.
         allow_signed_fallback: whether a signed URL, which expires after 24 hours, will do for a call without a token.
         settings: the system settings, for that fallback only.
         prefix: see :func:`build_public_recording_url`.
@@ -76,11 +94,12 @@ def crm_recording_url(
     Raises:
         MissingAccessToken: the call has no token, and no fallback is allowed or no key is known.
         SettingsError: the fallback is needed and storage is not configured.
-        ValueError: `host` or `prefix` can't be part of a link, or the call's key is none that a store can have.
+        ValueError: `host`, `filename` or `prefix` can't be part of a link, or the call's key is none that a store can
+            have.
     """
     token = call.get("recording_access_token")
     if is_well_formed(token):
-        return build_public_recording_url(host, token, prefix=prefix)
+        return build_public_recording_url(host, token, filename=filename, prefix=prefix)
     if not allow_signed_fallback:
         raise MissingAccessToken("the call has no recording_access_token: give it one with ensure_token(session_id)")
     key = recording_key_from_call(call)
@@ -89,12 +108,15 @@ def crm_recording_url(
     return generate_signed_url(read_settings(settings if settings is not None else {}), key)
 
 
-def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | None = None) -> str | None:
+def crm_url_problem(
+    url: object, settings: Mapping[str, Any] | SystemSettings | None = None, *, longest: int = LONGEST_CRM_URL
+) -> str | None:
     """Why a URL must not be sent to a CRM.
 
     Args:
         url: any URL, such as a call's stored ``recording_url``.
         settings: the system settings; with them the configured storage host is recognised too.
+        longest: how many characters the CRM's URL column holds.
 
     Returns:
         The reason, without the URL; None where it may be sent.
@@ -121,8 +143,8 @@ def crm_url_problem(url: object, settings: Mapping[str, Any] | SystemSettings | 
             return "it leads to the configured storage host, which answers AccessDenied to a CRM"
     if "?" in url.partition("#")[0]:
         return "it has a query, which CRMs clip"
-    if len(url) > LONGEST_CRM_URL:
-        return f"it is longer than {LONGEST_CRM_URL} characters, more than CRMs' URL columns hold"
+    if len(url) > longest:
+        return f"it is longer than {longest} characters, more than the CRM's URL column holds"
     return None
 
 

@@ -128,15 +128,26 @@ class RecordingService:
             self.sleep,
         ).run()
 
-    def build_public_recording_url(self, host: str, token: str, *, scheme: str = "https") -> str:
+    def build_public_recording_url(
+        self, host: str, token: str, *, filename: str | None = None, scheme: str = "https"
+    ) -> str:
         """See :func:`cxb_recordings.build_public_recording_url`; with this registration's own prefix."""
-        return links.build_public_recording_url(host, token, scheme=scheme, prefix=self.options.public_url_prefix)
+        prefix = self.options.public_url_prefix
+        return links.build_public_recording_url(host, token, filename=filename, scheme=scheme, prefix=prefix)
 
-    def crm_recording_url(self, call: Mapping[str, Any], host: str, *, allow_signed_fallback: bool = False) -> str:
+    def crm_recording_url(
+        self,
+        call: Mapping[str, Any],
+        host: str,
+        *,
+        filename: str | None = None,
+        allow_signed_fallback: bool = False,
+    ) -> str:
         """See :func:`cxb_recordings.crm_recording_url`; on live settings and this registration's prefix."""
         return links.crm_recording_url(
             call,
             host,
+            filename=filename,
             allow_signed_fallback=allow_signed_fallback,
             settings=self.settings() if allow_signed_fallback else None,
             prefix=self.options.public_url_prefix,

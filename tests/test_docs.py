@@ -23,6 +23,7 @@ from sqlalchemy import Engine
 
 import cxb_recordings
 from cxb_recordings import errors, signals
+from cxb_recordings.options import Options
 from cxb_recordings.settings import read_settings
 from cxb_recordings.web.cli import RecordingsGroup
 
@@ -119,9 +120,17 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 def test_the_table_of_options_is_the_signature_of_register() -> None:
     options = inspect.signature(cxb_recordings.register).parameters.values()
 
-    table = {code(name): code(default) for name, default, *_ in rows(PROJECT / "docs/hosting.md", "keyword")}
+    table = rows(PROJECT / "docs/hosting.md", "keyword")
 
-    assert table == {option.name: _shown(option.default) for option in options if option.kind is option.KEYWORD_ONLY}
+    assert {code(name): code(default) for name, default, *_ in table} == {
+        option.name: _shown(option.default) for option in options if option.kind is option.KEYWORD_ONLY
+    }
+    described = Options.descriptions()
+    assert {
+        code(name): (unit, re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", meaning))
+        for name, _, unit, meaning in table
+        if code(name) in described
+    } == {name: (option.unit, option.meaning) for name, option in described.items()}
 
 
 def test_the_table_of_arguments_is_the_signature_of_register() -> None:

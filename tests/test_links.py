@@ -39,6 +39,33 @@ def test_a_link_is_made_of_host_prefix_and_token() -> None:
     assert own.crm_recording_url({"recording_access_token": "t"}, HOST) == f"https://{HOST}/listen/t"
 
 
+@pytest.mark.parametrize(
+    ("filename", "segment"),
+    [
+        ("call.mp3", "call.mp3"),
+        ("Grüße 1.wav", "Gr%C3%BC%C3%9Fe%201.wav"),
+        ("a?b#c%2e;d&e", "a%3Fb%23c%252e%3Bd%26e"),
+        ("...", "..."),
+        ("x" * 255, "x" * 255),
+    ],
+)
+def test_a_link_may_end_in_a_file_name(filename: str, segment: str) -> None:
+    call = {"recording_access_token": TOKEN}
+
+    for url in (
+        build_public_recording_url(HOST, TOKEN, filename=filename),
+        crm_recording_url(call, HOST, filename=filename),
+        service().build_public_recording_url(HOST, TOKEN, filename=filename),
+        service().crm_recording_url(call, HOST, filename=filename),
+    ):
+        assert url == f"{LINK}/{segment}"
+
+
+def test_how_long_a_link_may_be_is_the_column_of_the_crm() -> None:
+    assert crm_url_problem(LINK, longest=len(LINK)) is None
+    assert f"than {len(LINK) - 1} characters" in (crm_url_problem(LINK, longest=len(LINK) - 1) or "")
+
+
 WRONG_PARTS: list[tuple[str, dict[str, Any]]] = [
     *[
         ("host", {"host": host})
@@ -46,6 +73,10 @@ WRONG_PARTS: list[tuple[str, dict[str, Any]]] = [
     ],
     *[("token", {"token": token}) for token in ("", "a b", "a/b", ".", "..", "a\n", "secret token", None, 7, b"t")],
     *[("scheme", {"scheme": scheme}) for scheme in ("", "ftp", "javascript", "HTTPS", None)],
+    *[
+        ("filename", {"filename": name})
+        for name in ("", ".", "..", "a/b.mp3", "a\\b", "a\n", "\x00", "\ud800", "a\u202eb", "ü" * 128, b"a", 7)
+    ],
     *[("prefix", {"prefix": prefix}) for prefix in ("p", "/p/", "/", "/p?", "/p#", "/p p", "//p", "/p\n", None, 7)],
 ]
 
@@ -115,7 +146,7 @@ STORAGE, CONFIGURED, SIGNED, QUERY, LONG, NO_URL = (
     "configured storage host",
     "signed storage URL",
     "a query",
-    "120 characters",
+    "255 characters",
     "not an http or https URL",
 )
 PROBLEMS: dict[str, str | None] = {
@@ -126,8 +157,8 @@ PROBLEMS: dict[str, str | None] = {
     "https://minio.example/calls/k": None,
     "https://notminio.internal/k": None,
     "https://digitaloceanspaces.com.example/k": None,
-    f"https://h/{'x' * 110}": None,
-    f"https://h/{'x' * 111}": LONG,
+    f"https://h/{'x' * 245}": None,
+    f"https://h/{'x' * 246}": LONG,
     "https://nyc3.digitaloceanspaces.com/calls/k": STORAGE,
     "https://calls.NYC3.digitaloceanspaces.com/k": STORAGE,
     "https://calls.nyc3.digitaloceanspaces.com./k": STORAGE,

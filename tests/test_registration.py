@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from cxb_recordings import (
     RecordingService,
     register,
 )
-from cxb_recordings.options import Options
 from tests.servers.moto_s3 import Bucket
 from tests.servers.origin import OriginFactory
 
@@ -85,23 +83,6 @@ def test_every_keyword_has_the_default_of_the_table() -> None:
     }
 
     assert {name: keywords[name] for name in DEFAULTS} == DEFAULTS
-
-
-def test_the_table_of_the_docs_has_every_keyword_with_its_default_and_each_option_with_unit_and_meaning() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "hosting.md").read_text()
-    without_links = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", page)
-    rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| (\w*) ?\| (.*) \|$", without_links, re.MULTILINE)
-    parameters = inspect.signature(register).parameters.values()
-    keywords = {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
-    descriptions = Options.descriptions()
-
-    assert {name: default.replace('"', "'") for name, default, _, _ in rows} == {
-        name: repr(default) for name, default in keywords.items()
-    }
-    assert {name: (unit, meaning) for name, _, unit, meaning in rows if name in descriptions} == {
-        name: (described.unit, described.meaning) for name, described in descriptions.items()
-    }
-    assert {name: keywords[name] for name in descriptions} == {name: getattr(Options(), name) for name in descriptions}
 
 
 def test_three_arguments_are_enough() -> None:

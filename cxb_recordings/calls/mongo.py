@@ -26,7 +26,7 @@ _TOKEN = "recording_access_token"  # the field's name  # noqa: S105  # nosec B10
 _EXPIRES_AT = "recording_access_expires_at"
 _REVOKED = "recording_access_revoked"
 
-_PROJECTION = {"_id": False, "recording_key": True, "recording_url": True, _SESSION: True}
+_PROJECTION = {"_id": False, "recording_key": True, "recording_url": True, "recording_filename": True, _SESSION: True}
 _WITHOUT_TOKEN = {_TOKEN: {"$not": {"$regex": rf"\A{WELL_FORMED}\z"}}}  # PCRE; absent and null match, too
 _NOT_REVOKED = {_REVOKED: {"$in": [None, False]}}  # absent, null or false; whatever else stands there closes the link
 
@@ -38,8 +38,8 @@ _SESSION_INDEX = pymongo.IndexModel(_SESSION)
 class MongoCallRepository:
     """Calls in a MongoDB collection; also a :class:`~cxb_recordings.TokenStore`. Thread-safe.
 
-    A call is a document with ``session_id``, ``recording_key`` and ``recording_url``. The tokens stand in it as
-    ``recording_access_token``, ``recording_access_expires_at`` and ``recording_access_revoked``.
+    A call is a document with ``session_id``, ``recording_key``, ``recording_url`` and ``recording_filename``. The
+    tokens stand in it as ``recording_access_token``, ``recording_access_expires_at`` and ``recording_access_revoked``.
 
     A session id should name one call, and nothing here forbids several: :meth:`find_by_session_id` gives any of them,
     :meth:`revoke`, :meth:`rotate` and :meth:`set_expiry` hold for all, so that no link is left open.

@@ -19,8 +19,9 @@ Call = Mapping[str, Any]
 class CallRepository(Protocol):
     """Finds calls; all that ``register`` needs of the host's data.
 
-    A call is a mapping with ``session_id``, ``recording_key`` and ``recording_url``, as far as it has them. What a
-    method raises is logged and answered 503; an ``HTTPException`` of Werkzeug's is the host's own answer.
+    A call is a mapping with ``session_id``, ``recording_key``, ``recording_url`` and ``recording_filename`` (what a
+    listener's copy is called), as far as it has them. What a method raises is logged and answered 503; an
+    ``HTTPException`` of Werkzeug's is the host's own answer.
     """
 
     def find_by_session_id(self, session_id: str) -> Call | None:

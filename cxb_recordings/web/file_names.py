@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from werkzeug.http import dump_options_header
 
-LONGEST_FILE_NAME = 255  # bytes of UTF-8, as on most file systems
+from ..links import LONGEST_FILE_NAME
 
 
 @lru_cache(maxsize=1024)  # a listener who seeks asks for one key again and again

@@ -15,7 +15,7 @@ from werkzeug.http import HTTP_STATUS_CODES, http_date, quote_etag
 from ..playback.conditions import Decision
 from ..playback.source import ContentInfo
 from .file_names import content_disposition
-from .media_types import FALLBACK, is_playable, media_type
+from .media_types import FALLBACK, is_playable, media_type, with_ending_of
 
 RETRY_AFTER = "5"  # seconds
 
@@ -66,6 +66,7 @@ def recording_head(
     key: str,
     audience: Audience,
     *,
+    filename: str = "",
     attachment: bool = False,
     shows_breaks: bool = True,
 ) -> Head:
@@ -76,6 +77,7 @@ def recording_head(
         info: what the source knows of the recording.
         key: the storage key, for the type and the file name.
         audience: for whom it is.
+        filename: another name than the key's; it changes no type, and its ending becomes that of the type.
         attachment: whether browsers shall save the recording, not play it.
         shows_breaks: whether the client can tell a body of unknown length that broke off from one that ended.
 
@@ -102,7 +104,9 @@ def recording_head(
             del headers["Content-Security-Policy"]
         return Head(304, headers)
     headers["Content-Type"] = kind
-    headers["Content-Disposition"] = content_disposition(key, attachment=attachment)
+    headers["Content-Disposition"] = content_disposition(
+        with_ending_of(filename, kind) if filename else key, attachment=attachment
+    )
     if info.length is not None:
         headers["Accept-Ranges"] = "bytes"
         headers["Content-Length"] = str(decision.span.length if decision.span else info.length)

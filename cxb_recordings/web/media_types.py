@@ -41,6 +41,19 @@ BY_ENDING = {
     "3g2": "video/3gpp2",
 }
 
+# The first ending of each type above, and those of other names that types have.
+_ENDINGS = {media_type.lower(): ending for ending, media_type in reversed(BY_ENDING.items())} | {
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/mp3": "mp3",
+    "audio/opus": "opus",
+    "audio/x-m4a": "m4a",
+    "audio/x-flac": "flac",
+    "audio/x-aiff": "aiff",
+    "audio/gsm": "gsm",
+}
+
 _PLAYABLE = re.compile(r"(?:audio|video)/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}", re.ASCII | re.IGNORECASE)
 _CODECS = re.compile(
     r';[ \t]*codecs=("[A-Za-z0-9., _-]{1,80}"|[A-Za-z0-9._-]{1,80})[ \t]*(?:;|$)', re.ASCII | re.IGNORECASE
@@ -65,3 +78,18 @@ def media_type(key: str, from_source: str | None) -> str:
 def is_playable(content_type: str) -> bool:
     """Whether a Content-Type is one of audio or video: a browser that opens it as a page makes a player."""
     return content_type.lower().startswith(("audio/", "video/"))
+
+
+def with_ending_of(name: str, content_type: str) -> str:
+    """A file name from outside with an ending that fits the type: never that of a page or a program.
+
+    Args:
+        name: any text.
+        content_type: what :func:`media_type` said. Of a type without an ending of its own, that of a recording stays.
+    """
+    stem, _, ending = name.strip().rpartition(".")
+    essence = content_type.partition(";")[0].strip().lower()
+    said = BY_ENDING.get(ending.lower())
+    if stem and said is not None and (said.lower() == essence or essence not in _ENDINGS):
+        return name.strip()
+    return f"{stem or name.strip(' .') or 'recording'}.{_ENDINGS.get(essence, 'bin')}"

@@ -75,8 +75,16 @@ def stream_recording_key(key: str, *, name: str = DEFAULT_NAME, public: bool = F
     return deliver(service, key, Listener(), PUBLIC if public else ADMIN)
 
 
-def deliver(service: RecordingService, key: str, listener: Listener, audience: Audience) -> Reply:
-    """Answer the current request with a recording, or with the problem that stands in the way."""
+def deliver(service: RecordingService, key: str, listener: Listener, audience: Audience, filename: str = "") -> Reply:
+    """Answer the current request with a recording, or with the problem that stands in the way.
+
+    Args:
+        service: has the recording.
+        key: the storage key.
+        listener: who asked.
+        audience: for whom the reply is.
+        filename: how a client may call the recording; empty for the key's name.
+    """
     asked = PlaybackRequest.from_headers(request.method, request.headers)
     try:
         playback = service.open(key, asked, listener, may_hand_over=may_hand_over(request.headers))
@@ -100,6 +108,7 @@ def deliver(service: RecordingService, key: str, listener: Listener, audience: A
         playback.info,
         key,
         audience,
+        filename=filename,
         attachment=wants_attachment(request.environ.get("QUERY_STRING", "")),
         shows_breaks=shows_breaks(request.environ),
     )

@@ -42,15 +42,22 @@ def admin_blueprint(
 
 
 def public_blueprint(name: str, url_prefix: str, service: RecordingService, call_repo: CallRepository) -> Blueprint:
-    """The public route, ``{url_prefix}/{token}``: whoever has the token may listen."""
+    """The public route, ``{url_prefix}/{token}``: whoever has the token may listen.
+
+    A file name may stand behind the token, ``{url_prefix}/{token}/call.mp3``: it is for the client, and not checked.
+    """
     blueprint = Blueprint(f"{name}_public", __name__, url_prefix=url_prefix)
     blueprint.after_request(_reporter(service, "public"))
 
     def recording(token: str) -> Response:
+        token, *names = token.split("/")
         listener = Listener("public", token_fingerprint=fingerprint(token))
         if not is_well_formed(token):
             return _nothing_to_play(service, "token", listener, PUBLIC)
-        return _find_and_deliver(service, lambda: call_repo.find_by_access_token(token), listener, PUBLIC)
+        name = names[-1] if names else ""
+        return _find_and_deliver(
+            service, lambda: call_repo.find_by_access_token(token), listener, PUBLIC, filename=name
+        )
 
     add_route(blueprint, "token", recording)
     return blueprint
@@ -74,6 +81,7 @@ def _find_and_deliver(
     listener: Listener,
     audience: Audience,
     identity: Callable[[], object] | None = None,
+    filename: str = "",
 ) -> Reply:
     step = "identity"
     try:
@@ -84,7 +92,7 @@ def _find_and_deliver(
         if call is None:
             return _nothing_to_play(service, "call", listener, audience)
         key = recording_key_from_call(call)
-        session_id = call.get("session_id")
+        session_id, named = call.get("session_id"), call.get("recording_filename")
     except HTTPException:
         raise
     except Exception:  # noqa: BLE001 - both are the host's code and may raise anything
@@ -93,7 +101,7 @@ def _find_and_deliver(
         listener = replace(listener, session_id=session_id)
     if key is None:
         return _nothing_to_play(service, "key", listener, audience)
-    return deliver(service, key, listener, audience)
+    return deliver(service, key, listener, audience, named if isinstance(named, str) and named else filename)
 
 
 def _nothing_to_play(service: RecordingService, step: str, listener: Listener, audience: Audience) -> Reply:

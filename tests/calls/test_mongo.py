@@ -57,7 +57,7 @@ def fill(calls: Calls) -> None:
     calls.insert_one(CALL | {"recording_access_token": TOKEN, "agent": "someone", "transcript": "private"})
 
 
-def test_the_finds_ask_for_three_fields_and_no_others(mongo_collection: Calls) -> None:
+def test_the_finds_ask_for_four_fields_and_no_others(mongo_collection: Calls) -> None:
     fill(mongo_collection)
     repository = MongoCallRepository(mongo_collection)
 
@@ -78,8 +78,8 @@ def test_the_finds_are_one_question_each_that_an_index_answers(profiled: Calls) 
         lambda: repository.find_by_access_token("unknown"),
     )
 
-    three = {"_id": False, "recording_key": True, "recording_url": True, "session_id": True}
-    assert [entry["command"]["projection"] for entry in asked] == [three] * 4
+    four = {"_id": False, "recording_key": True, "recording_url": True, "recording_filename": True, "session_id": True}
+    assert [entry["command"]["projection"] for entry in asked] == [four] * 4
     assert [entry["docsExamined"] for entry in asked] == [1, 0, 1, 0]
     indexes = ["session_id", "session_id", "recording_access_token", "recording_access_token"]
     assert [entry["planSummary"] for entry in asked] == [f"IXSCAN {{ {field}: 1 }}" for field in indexes]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxb_recordings.web.file_names import content_disposition
+from cxb_recordings.web.media_types import BY_ENDING, with_ending_of
 
 from .site import Upstream
 
@@ -87,3 +88,38 @@ def test_a_recording_with_an_odd_name_plays_and_tells_its_name(upstream: Upstrea
         assert reply.status_code in (200, 206)
         assert reply.data == body
         assert names(reply.headers["Content-Disposition"])[1] == key.rpartition("/")[2][-255:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "expected"),
+    [
+        ("call.wav", "audio/wav", "call.wav"),
+        ("call.WAVE", "audio/wav", "call.WAVE"),
+        ("call.opus", "audio/ogg", "call.opus"),
+        ("call.mp3", "audio/wav", "call.wav"),
+        ("call.mp3", "audio/x-wav", "call.wav"),
+        ("call.mp3", 'audio/ogg; codecs="opus"', "call.ogg"),
+        ("call.amr", "audio/AMR", "call.amr"),
+        ("page.html", "audio/mpeg", "page.mp3"),
+        ("run.bat", "AUDIO/MPEG", "run.mp3"),
+        ("run.bat", "application/octet-stream", "run.bin"),
+        ("run.bat.", "application/octet-stream", "run.bat.bin"),
+        ("run.bat ", "audio/x-unknown", "run.bin"),
+        ("run.wav.bat", "audio/wav", "run.wav.wav"),
+        ("call.wav", "application/octet-stream", "call.wav"),
+        ("call", "audio/wav", "call.wav"),
+        ("wav", "audio/wav", "wav.wav"),
+        (".wav", "audio/wav", "wav.wav"),
+        (" . ", "audio/wav", "recording.wav"),
+        ("Call 3.5 of May", "audio/mpeg", "Call 3.mp3"),
+    ],
+)
+def test_a_name_from_outside_ends_as_its_type_does(name: str, content_type: str, expected: str) -> None:
+    assert with_ending_of(name, content_type) == expected
+
+
+@given(st.text(), st.sampled_from(["audio/wav", "audio/x-unknown", "application/octet-stream", "video/mp4; codecs=a"]))
+def test_no_name_from_outside_makes_a_page_or_a_program(name: str, content_type: str) -> None:
+    ending = with_ending_of(name, content_type).rpartition(".")[2].lower()
+
+    assert ending in {*BY_ENDING, "bin"}
