@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
 from cxb_recordings.playback.source import OpenedRecording, RecordingSource
 from cxb_recordings.settings import FleetHostSettings, StorageSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
@@ -32,17 +28,10 @@ def signs_as_boto3(storage: StorageSettings, key: str) -> bool:
     return ours in (before, client.generate_presigned_url("get_object", **arguments))
 
 
-def storage(url: str, ca_bundle: str | None = None) -> RecordingSource:
+def storage(url: str, ca_bundle: str | None = None, read_timeout: float = 5) -> RecordingSource:
     settings = StorageSettings(url, "us-east-1", "b", "key", "secret")
-    return ObjectStorage(settings, Transport(5, 5, ca_bundle))
+    return ObjectStorage(settings, Transport(5, read_timeout, ca_bundle))
 
 
-def fleet(url: str, ca_bundle: str | None = None) -> RecordingSource:
-    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), Transport(5, 5))
-
-
-@pytest.fixture(params=[storage, fleet], ids=["storage", "fleet"])
-def ask_either(request: pytest.FixtureRequest) -> Callable[..., RecordingSource]:
-    """Makes the source for a URL: storage, and a fleet host."""
-    maker: Callable[..., RecordingSource] = request.param
-    return maker
+def fleet(url: str, ca_bundle: str | None = None, read_timeout: float = 5) -> RecordingSource:
+    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), Transport(5, read_timeout))

@@ -1,4 +1,4 @@
-"""What tests of fleet hosts share."""
+"""What makes sources: a fleet host, or each kind in turn."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import requests
 
+from cxb_recordings.playback.source import RecordingSource
 from cxb_recordings.settings import FleetHostSettings
 from cxb_recordings.sources.fleet import FleetHost, make_session
 from cxb_recordings.sources.transport import Transport
+
+from . import fleet, storage
 
 
 @pytest.fixture
@@ -28,3 +31,10 @@ def ask(session: requests.Session) -> Callable[..., FleetHost]:
         return FleetHost(session, FleetHostSettings(url, secret), replace(Transport(5, 30), **options))
 
     return make
+
+
+@pytest.fixture(params=[storage, fleet], ids=["storage", "fleet"])
+def ask_either(request: pytest.FixtureRequest) -> Callable[..., RecordingSource]:
+    """Makes the source for a URL: storage, and a fleet host."""
+    maker: Callable[..., RecordingSource] = request.param
+    return maker

@@ -1,4 +1,4 @@
-"""Replies whose parts don't fit together on the wire, from storage and from a fleet host alike."""
+"""Replies and connections that are broken on the wire, from storage and from a fleet host alike."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from cxb_recordings.playback.source import RecordingSource
 from tests.servers.origin import ScriptedOrigin
 from tests.servers.replies import reply
 
-from . import ask_either, read
+from . import read
 
 DATA = b"0123456789"
-
-__all__ = ["ask_either"]  # a fixture
 
 
 @pytest.mark.parametrize("status", [101, 102, 103, 199])
@@ -223,3 +221,60 @@ def test_the_body_of_a_redirect_is_neither_read_nor_decoded(
         for attempt in (ask_either(server.url).open, ask_either(server.url).describe):
             with pytest.raises(SourceUnavailable, match="status 302"):
                 attempt("k")
+
+
+def test_a_kept_alive_connection_that_the_server_has_closed_is_replaced_once(
+    ask_either: Callable[..., RecordingSource],
+) -> None:
+    with ScriptedOrigin([reply(200, {}, DATA)]) as server:
+        source = ask_either(server.url)
+        assert [read(source.open("k")) for _ in range(2)] == [DATA, DATA]
+
+        assert (server.accepted, len(server.requests)) == (2, 3)
+
+
+def test_a_server_that_drops_every_connection_is_tried_twice_and_did_not_respond(
+    ask_either: Callable[..., RecordingSource],
+) -> None:
+    with ScriptedOrigin([]) as server:
+        with pytest.raises(SourceUnavailable) as failure:
+            ask_either(server.url).open("k")
+
+        assert not failure.value.responded
+        assert server.accepted == 2
+
+
+CUT_SHORT = {
+    "a length": reply(200, {"Content-Length": "11"}, DATA),
+    "a length in a range": reply(206, {"Content-Range": "bytes 2-5/10", "Content-Length": "4"}, DATA[2:5]),
+    "chunks": b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\na\r\n" + DATA,
+    "the last chunk": b"HTTP/1.1 206 X\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 2-5/10\r\n\r\n9\r\n2345",
+}
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["ends", "stalls"])
+@pytest.mark.parametrize("answer", CUT_SHORT.values(), ids=CUT_SHORT)
+def test_a_body_that_ends_early_or_stalls_breaks_after_what_came(
+    answer: bytes, closes: bool, ask_either: Callable[..., RecordingSource]
+) -> None:
+    with ScriptedOrigin([answer], closes=closes) as server:
+        opened = ask_either(server.url, read_timeout=30 if closes else 0.2).open("k", RangeRequest(2, 5))
+        received = b""
+        with closing(opened.body), pytest.raises(SourceUnavailable, match="the transfer broke") as failure:
+            while part := opened.body.read(4096):
+                received += part
+
+    assert failure.value.responded
+    # Where only the end of the chunks tells that a part is whole, its last bytes are not handed out before.
+    assert received == (b"" if b"206" in answer and b"chunked" in answer else answer.rpartition(b"\n")[2])
+
+
+def test_a_server_that_says_nothing_did_not_respond_within_the_read_timeout(
+    ask_either: Callable[..., RecordingSource],
+) -> None:
+    with ScriptedOrigin([b""]) as silent:
+        source = ask_either(silent.url, read_timeout=0.2)
+        for attempt in (source.open, source.describe):
+            with pytest.raises(SourceUnavailable, match="ReadTimeout") as failure:
+                attempt("k")
+            assert (failure.value.responded, failure.value.is_transient) == (False, False)

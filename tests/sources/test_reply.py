@@ -181,3 +181,16 @@ def test_what_a_head_proves_of_the_body_is_its_length() -> None:
     assert judge(206, {"content-range": "bytes 2-5/10"}, MIDDLE) == Accepted(
         judge(200, {"content-length": "10"}).info, ByteSpan(2, 6), 4
     )
+
+
+TAGS_OF_NO_USE = [
+    *("", "tag", '"', '"a" "b"', '"a"b"', "W/tag", 'w/"a"', '"a b"', '"\xe9"', '"\x01"', '"' + "x" * 600 + '"', "*"),
+]
+DATES_OF_NO_USE = ["", "junk", "-1", "0", "Fri, 31 Dec 9999 23:59:59 -0100", "Wed, 99 May 2024 10:00:00 GMT", "9" * 99]
+
+
+@pytest.mark.parametrize("tag", TAGS_OF_NO_USE)
+def test_a_malformed_validator_counts_as_none(tag: str) -> None:
+    for date in DATES_OF_NO_USE:
+        info = judge(200, {"content-length": "10", "etag": tag, "last-modified": date}).info
+        assert (info.etag, info.last_modified) == (None, None)

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,11 +16,7 @@ import pytest
 
 from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.source import RecordingSource
-from cxb_recordings.settings import FleetHostSettings, StorageSettings
-from cxb_recordings.sources.fleet import FleetHost, make_session
-from cxb_recordings.sources.object_storage import ObjectStorage
 from cxb_recordings.sources.tls import RECORD, client_context
-from cxb_recordings.sources.transport import Transport
 from tests.servers import missing
 from tests.servers.tls_peer import TlsPeer, Wire
 
@@ -217,19 +214,9 @@ def test_a_stall_behind_bytes_is_a_timeout_of_the_next_read(
     assert client.gettimeout() == 0.2
 
 
-def storage(url: str, ca_bundle: str | None) -> RecordingSource:
-    settings = StorageSettings(url, "us-east-1", "b", "key", "secret")
-    return ObjectStorage(settings, Transport(5, 0.5, ca_bundle))
-
-
-def fleet(url: str, ca_bundle: str | None) -> RecordingSource:
-    return FleetHost(make_session(ca_bundle), FleetHostSettings(url), Transport(5, 0.5))
-
-
-@pytest.fixture(params=[storage, fleet], ids=["storage", "fleet"])
-def source(request: pytest.FixtureRequest) -> Callable[[str, str | None], RecordingSource]:
-    maker: Callable[[str, str | None], RecordingSource] = request.param
-    return maker
+@pytest.fixture
+def source(ask_either: Callable[..., RecordingSource]) -> Callable[[str, str | None], RecordingSource]:
+    return partial(ask_either, read_timeout=0.5)
 
 
 def head(*lines: str) -> bytes:

@@ -17,10 +17,7 @@ from tests.servers.origin import ScriptedOrigin
 from tests.servers.replies import reply
 from tests.servers.tls_peer import TlsPeer, Wire
 
-from . import ask_either, read
-
-__all__ = ["ask_either"]  # a fixture
-
+from . import read
 
 BODIES = {
     "a length": lambda data: reply(200, {}, data),

@@ -16,9 +16,7 @@ from tests.servers.conversation import Received
 from tests.servers.origin import Origin
 from tests.servers.replies import reply
 
-from . import ask_either, read
-
-__all__ = ["ask_either"]  # a fixture
+from . import read
 
 DATA = bytes(range(256)) * 40
 RANGE = RangeRequest(100, None)
@@ -165,3 +163,12 @@ def test_a_slow_source_that_tells_no_length_is_not_asked_on_and_on(
         with pytest.raises(SourceUnavailable, match="takes too long to tell the length"):
             attempt("k")
         assert len(origin.requests) == 1
+
+
+def test_a_416_that_tells_no_length_does_not_make_a_recording_empty(
+    origin: Origin, ask_either: Callable[..., RecordingSource]
+) -> None:
+    origin.answer = lambda received: reply(416) if "Range" in received.headers else chunked(received, DATA)
+
+    opened = ask_either(origin.url).open("k")
+    assert (opened.info.length, opened.span, read(opened)) == (None, None, DATA)

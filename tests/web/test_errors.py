@@ -268,15 +268,3 @@ def test_the_hosts_own_limiter_answers_before_the_route(upstream: Upstream, rout
 
     assert app.test_client().get(upstream.path(route=route)).status_code == 429
     assert upstream.requests == []
-
-
-@pytest.mark.parametrize("key", ["../x.wav", "a/../x.wav", "./x", "a/.", "a\x00b", "a\nb", "\ud800", "x" * 1025])
-def test_a_key_that_can_not_be_asked_is_404_and_no_source_is_asked(upstream: Upstream, route: Route, key: str) -> None:
-    assert_problem(upstream.ask(key=key, route=route), 404, route)
-    assert upstream.requests == []
-
-
-@pytest.mark.parametrize("key", ["a//b.wav", "/a.wav", "a\\b.wav"])
-def test_a_key_with_an_empty_segment_or_a_backslash_is_asked_of_no_fleet_host(fleet: Upstream, key: str) -> None:
-    assert fleet.ask(key=key).status_code == 404
-    assert fleet.requests == []

@@ -182,25 +182,6 @@ def test_with_a_length_http_1_0_is_served(stored: Upstream, headers: dict[str, s
     assert reply.headers["Content-Length"] == str(len(reply.data))
 
 
-def test_a_length_that_a_fleet_host_tells_only_in_ranges_is_found(fleet: Upstream) -> None:
-    fleet.store(DATA)
-    fleet.source.fault = "length only in ranges"  # type: ignore[union-attr]
-
-    reply = fleet.ask()
-
-    assert (reply.status_code, reply.data, reply.headers["Content-Length"]) == (200, DATA, "10240")
-    assert [sent.headers["Range"] for sent in fleet.requests] == [None, "bytes=0-"]
-
-
-def test_an_empty_file_whose_length_a_fleet_host_tells_only_in_ranges_is_200(fleet: Upstream) -> None:
-    fleet.store(b"", "empty.wav")
-    fleet.source.fault = "length only in ranges"  # type: ignore[union-attr]
-
-    for method in ("GET", "HEAD"):
-        reply = fleet.ask(method, key="empty.wav")
-        assert (reply.status_code, reply.data, reply.headers["Content-Length"]) == (200, b"", "0")
-
-
 @pytest.mark.parametrize(
     ("query", "kind"),
     [

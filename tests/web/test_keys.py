@@ -17,6 +17,7 @@ from cxb_recordings.trace import trace_session
 from tests.web.site import ROUTES, Scripted
 
 LISTING = b"<ListBucketResult><Contents><Key>private.wav</Key></Contents></ListBucketResult>"
+NO_KEYS = ["../x.wav", "a/../x.wav", "./x", "a/.", "..", "a\x00b", "a\nb", "\x7f", "\ud800", "x" * 1025]
 FOLDERS = ["/", "//", "///", "a/", "/a/", "2024/05/", "a//", " /", "\\/", "x" * 1023 + "/"]
 ODD = ["/a", "//a", "a//b", "a\\b", "\\", " ", "a/ "]
 
@@ -29,8 +30,8 @@ def scripted(request: pytest.FixtureRequest) -> Iterator[Scripted]:
     site.origin.stop()
 
 
-@pytest.mark.parametrize("key", FOLDERS)
-def test_a_key_that_ends_in_a_slash_is_asked_of_nobody(scripted: Scripted, key: str) -> None:
+@pytest.mark.parametrize("key", [*FOLDERS, *NO_KEYS])
+def test_a_key_that_no_recording_can_have_is_asked_of_nobody(scripted: Scripted, key: str) -> None:
     for route in ROUTES:
         for method in ("GET", "HEAD"):
             assert scripted.ask(method, key=key, route=route).status_code == 404

@@ -162,6 +162,14 @@ def test_the_answer_is_that_of_the_reference_model_whatever_a_source_can_do(
 @example(9, "GET", {"Range": f"bytes=1-{2**63 - 1}"}, 0)
 @example(9, "GET", {"Range": f"bytes=0-{10**25}"}, 0)
 @example(9, "GET", {"Range": "bytes=-10"}, 0)
+@example(9, "GET", {"Range": "bytes=9-"}, 0)
+@example(9, "HEAD", {"Range": "bytes=9-", "If-None-Match": '"a"'}, 0)
+@example(9, "GET", {"Range": "bytes=2-3", "If-Range": '"a"'}, 0)
+@example(9, "GET", {"Range": "bytes=2-3", "If-Range": DATES[2]}, 0)
+@example(9, "GET", {"If-Modified-Since": DATES[2]}, 0)
+@example(9, "HEAD", {"If-Unmodified-Since": DATES[0]}, 0)
+@example(0, "GET", {}, 0)
+@example(0, "GET", {"Range": "bytes=0-0"}, 0)
 def test_the_answer_of_each_real_source_is_that_of_the_reference_model(
     upstream: Upstream, length: int, method: str, headers: dict[str, str], shift: int
 ) -> None:
