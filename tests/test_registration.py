@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from flask_jwt_extended import JWTManager, jwt_required
 
 from cxb_recordings import (
     InMemoryCallRepository,
-    InMemorySettingsProvider,
     InvalidRegistration,
     RecordingService,
     register,
@@ -24,27 +22,6 @@ from tests.servers.origin import OriginFactory
 
 KEY = "2024/05/s-1.wav"
 CALL = {"session_id": "s-1", "recording_key": KEY, "recording_access_token": "token-1"}
-DEFAULTS = {  # the table of the product's specification
-    "require_admin": None,
-    "admin_claim": "role",
-    "admin_values": ("admin",),
-    "name": "cxb_recordings",
-    "admin_url_prefix": "/api/v1/recordings",
-    "public_url_prefix": "/api/v1/public/recordings",
-    "max_chunk_size": 262144,
-    "connect_timeout": 2,
-    "read_timeout": 10,
-    "search_timeout": 20,
-    "resume_attempts": 8,
-    "resume_timeout": 60,
-    "host_cooldown": 10,
-    "outage_status": 404,
-    "require_https_fleet": False,
-    "ca_bundle": None,
-    "identity": None,
-    "max_streams": None,
-    "offload": None,
-}
 
 
 def host(*, jwt: bool = True) -> Flask:
@@ -73,16 +50,6 @@ def mistakes(app: object = None, settings: object = dict, calls: object = None, 
     for mistake in caught.value.mistakes:
         assert mistake in str(caught.value)
     return caught.value.mistakes
-
-
-def test_every_keyword_has_the_default_of_the_table() -> None:
-    keywords = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(register).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-
-    assert {name: keywords[name] for name in DEFAULTS} == DEFAULTS
 
 
 def test_three_arguments_are_enough() -> None:
@@ -246,18 +213,6 @@ def test_two_registrations_in_one_app_do_not_disturb_each_other(make_origin: Ori
     assert (app.extensions["cxb_recordings"], app.extensions["second"]) == (one, two)
     assert one.build_public_recording_url("h.example", "t") == "https://h.example/api/v1/public/recordings/t"
     assert two.build_public_recording_url("h.example", "t") == "https://h.example/second/public/t"
-
-
-def test_two_apps_in_one_process_do_not_disturb_each_other(make_origin: OriginFactory) -> None:
-    answers = []
-    for body in (b"first", b"second"):
-        app = host()
-        server = make_origin({KEY: body})
-        settings = InMemorySettingsProvider({"cxbcore_fleet": [server.url]})
-        register(app, settings, InMemoryCallRepository([CALL]))
-        answers.append(app.test_client())
-
-    assert [client.get("/api/v1/public/recordings/token-1").data for client in answers] == [b"first", b"second"]
 
 
 def test_a_change_of_the_settings_takes_effect_without_a_restart(

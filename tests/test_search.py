@@ -18,7 +18,7 @@ from cxb_recordings.search import RETRY_SECONDS
 from cxb_recordings.service import RecordingService
 from cxb_recordings.sources.availability import RETRY_BUDGET
 from cxb_recordings.testing import InMemorySource
-from tests.fakes import FakeTime
+from tests.fakes import BreakingSource, FakeTime
 
 DATA = bytes(range(256)) * 100
 PAGE = b"<!doctype html><title>Log in</title>" * 300
@@ -132,6 +132,15 @@ def test_retry_after_is_honoured_up_to_three_seconds_and_a_longer_one_ends_the_s
     assert one.asked == asked
     assert all(pause >= told for pause in searching.pauses)
     assert sum(searching.pauses) <= RETRY_SECONDS
+
+
+def test_no_source_is_asked_beyond_the_search_timeout() -> None:
+    one, two = BreakingSource({}, "one"), failing(name="two")
+    searching = Searching(one, two)
+    one.on_open = lambda: searching.time.sleep(25)
+    with pytest.raises(RecordingUnreachable):
+        searching.play()
+    assert (len(one.wanted), two.asked) == (1, 0)
 
 
 def test_no_round_begins_beyond_the_search_timeout() -> None:

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from blinker import NamedSignal
-from flask import Flask
-from flask_jwt_extended import JWTManager
 
-from cxb_recordings import InMemoryCallRepository, register, signals
+from cxb_recordings import signals
 from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, TooManyStreams
 from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import ByteSpan
@@ -81,18 +79,6 @@ def test_a_recording_that_only_a_source_put_aside_has_is_still_asked_of_it(make_
         only.listen()
         assert play(recordings) == DATA
     assert [event.source for event in back] == [only.url]
-
-
-def test_no_more_streams_than_max_streams_are_in_progress(make_origin: OriginFactory) -> None:
-    recordings = service(make_origin({"a.wav": DATA}), max_streams=1)
-    first = recordings.open("a.wav", PlaybackRequest()).stream
-    assert first is not None
-    with pytest.raises(TooManyStreams):
-        recordings.open("a.wav", PlaybackRequest())
-    assert recordings.open("a.wav", PlaybackRequest(head=True)).decision.status == 200, "a HEAD is no stream"
-    first.close()
-    assert play(recordings) == DATA
-    assert play(recordings) == DATA
 
 
 def test_what_nginx_carries_takes_no_stream_and_what_it_can_not_carry_does() -> None:
@@ -167,33 +153,6 @@ def test_a_search_that_finds_nothing_gives_its_place_back(make_origin: OriginFac
     assert play(recordings) == DATA
 
 
-def test_the_search_is_bounded_in_time(make_origin: OriginFactory) -> None:
-    times = iter([0.0, 0.0, 25.0, 25.0, 25.0])
-    hosts = [make_origin({}), make_origin({"a.wav": DATA})]
-    recordings = RecordingService(lambda: {"cxbcore_fleet": [host.url for host in hosts]}, clock=lambda: next(times))
-    with heard(signals.source_skipped, recordings) as skipped, pytest.raises(RecordingUnreachable):
-        recordings.open("a.wav", PlaybackRequest())
-    assert [(event.source, event.failed) for event in skipped] == [(hosts[0].url, False), (hosts[1].url, True)]
-    assert hosts[1].requests == []
-
-
-@pytest.mark.parametrize(("outage_status", "retry_after"), [(404, None), (503, "5")])
-@pytest.mark.parametrize("reachable", [True, False])
-def test_an_outage_is_told_from_an_absence_where_the_host_wants_it(
-    make_origin: OriginFactory, outage_status: int, retry_after: str | None, reachable: bool
-) -> None:
-    app = Flask(__name__)
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
-    calls = InMemoryCallRepository([{"session_id": "1", "recording_key": "a.wav", "recording_access_token": "token"}])
-    fleet = [make_origin({}).url if reachable else unreachable()]
-    register(app, lambda: {"cxbcore_fleet": fleet}, calls, outage_status=outage_status)
-    response = app.test_client().get("/api/v1/public/recordings/token")
-    expected = (404, None) if reachable else (outage_status, retry_after)
-    assert (response.status_code, response.headers.get("Retry-After")) == expected
-    assert response.headers["Cache-Control"] == "no-store"
-
-
 def test_a_receiver_that_raises_breaks_no_stream(make_origin: OriginFactory, caplog: pytest.LogCaptureFixture) -> None:
     recordings = service(make_origin({"a.wav": DATA}))
 
@@ -221,49 +180,3 @@ def test_what_was_served_is_told_with_range_source_times_and_end(make_origin: Or
     told = (event.listener, event.source, event.status, event.delivered, event.complete, event.resumes, event.span)
     assert told == (listener, host.url, 206, 5, True, 0, ByteSpan(5, 10))
     assert 0 < event.first_byte_seconds <= event.seconds
-
-
-@pytest.mark.parametrize(
-    ("path", "step", "outage"),
-    [
-        ("public/recordings/%2a", "token", False),
-        ("public/recordings/unknown", "call", False),
-        ("public/recordings/keyless", "key", False),
-        ("public/recordings/traversal", "key", False),
-        ("public/recordings/absent", "sources", True),
-    ],
-)
-def test_what_was_not_found_is_told_with_the_step(path: str, step: str, outage: bool) -> None:
-    app = Flask(__name__)
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
-    keys = {"keyless": None, "traversal": "../a.wav", "absent": "a.wav"}
-    calls = [{"session_id": f"s-{t}", "recording_key": k, "recording_access_token": t} for t, k in keys.items()]
-    recordings = register(app, lambda: {"cxbcore_fleet": [unreachable()]}, InMemoryCallRepository(calls))
-    with heard(signals.recording_not_found, recordings) as events:
-        assert app.test_client().get(f"/api/v1/{path}").status_code == 404
-    (event,) = events
-    assert (event.step, event.outage, event.listener.route) == (step, outage, "public")
-    token = path.rpartition("/")[2]
-    assert event.listener.session_id == (f"s-{token}" if token in keys else None)
-    assert len(event.listener.token_fingerprint) == 12
-
-
-def test_a_source_that_breaks_between_its_headers_and_its_first_byte_gets_a_second_chance_after_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    one, two = InMemorySource({"a.wav": DATA}, "one"), InMemorySource(name="two")
-
-    def open_at_first_without_a_byte(key: str, wanted: object = None, *, unless_etag: str | None = None) -> object:
-        opened = InMemorySource.open(one, key)
-        if len(one.bodies) == 1:
-            one.bodies[0].breaks_after = 0
-        return opened
-
-    monkeypatch.setattr(one, "open", open_at_first_without_a_byte)
-    recordings = service()
-    recordings.sources = recordings.sources.replaced([one, two])
-    with heard(signals.source_skipped, recordings) as skipped:
-        assert play(recordings) == DATA
-    assert [event.source for event in skipped] == ["one", "two"]
-    assert len(one.bodies) == 2

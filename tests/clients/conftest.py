@@ -15,13 +15,8 @@ from tests.servers.wsgi import WsgiServer
 from .site import PUBLIC, Site, make_recordings, make_site
 
 BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--autoplay-policy=no-user-gesture-required",
-    "--mute-audio",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
+    *("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
 ]
 DEADLINE = 30_000  # milliseconds, for what a browser does
 

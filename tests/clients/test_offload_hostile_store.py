@@ -80,15 +80,10 @@ def test_a_coded_reply_of_storage_is_visible_as_such(
 
 
 STEERING = [
-    "X-Accel-Redirect: /_protected/\r\nX-Storage-URL: {elsewhere}",
-    "X-Accel-Redirect: /_protected/",
-    "X-Accel-Redirect: /of-the-host/passwords",
-    "X-Accel-Redirect: @python",
-    "X-Accel-Limit-Rate: 1",
-    "X-Accel-Charset: koi8-r",
-    "X-Accel-Buffering: no",
-    "X-Accel-Expires: 3600",
-    "x-accel-REDIRECT: /of-the-host/passwords",
+    *("X-Accel-Redirect: /_protected/\r\nX-Storage-URL: {elsewhere}", "X-Accel-Redirect: /_protected/"),
+    *("X-Accel-Redirect: /of-the-host/passwords", "X-Accel-Redirect: @python", "X-Accel-Limit-Rate: 1"),
+    *("X-Accel-Charset: koi8-r", "X-Accel-Buffering: no"),
+    *("X-Accel-Expires: 3600", "x-accel-REDIRECT: /of-the-host/passwords"),
 ]
 PASSWORDS = "location /of-the-host/ {{ internal; alias {directory}/; }}"
 

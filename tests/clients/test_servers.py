@@ -9,17 +9,9 @@ from tests.servers.wsgi import COMMANDS, WsgiServer
 from .site import PUBLIC, SOURCES, Site, ask
 
 _OURS = (
-    "Content-Length",
-    "Content-Type",
-    "Content-Disposition",
-    "Content-Range",
-    "Accept-Ranges",
-    "Cache-Control",
-    "X-Content-Type-Options",
-    "Content-Security-Policy",
-    "Referrer-Policy",
-    "X-Robots-Tag",
-    "Cross-Origin-Resource-Policy",
+    *("Content-Length", "Content-Type", "Content-Disposition", "Content-Range", "Accept-Ranges", "Cache-Control"),
+    *("X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy"),
+    *("X-Robots-Tag", "Cross-Origin-Resource-Policy"),
 )
 _REQUESTS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("GET", "", {}, 200),

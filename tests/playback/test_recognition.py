@@ -28,37 +28,15 @@ def test_a_page_or_a_playlist_is_no_recording_whatever_its_type(first: bytes, me
 
 
 SUSPECT = [
-    "text/html",
-    "TEXT/HTML; charset=utf-8",
-    "application/xhtml+xml",
-    "text/xml",
-    "application/xml",
-    "application/json",
-    "text/json",
-    "application/problem+json",
-    "application/atom+xml",
-    "application/vnd.apple.mpegurl",
-    "audio/mpegurl",
-    "audio/x-mpegurl",
-    "application/x-mpegURL",
-    "audio/x-scpls",
-    "application/dash+xml",
-    "application/xspf+xml",
+    *("text/html", "TEXT/HTML; charset=utf-8", "application/xhtml+xml", "text/xml", "application/xml"),
+    *("application/json", "text/json", "application/problem+json", "application/atom+xml"),
+    *("application/vnd.apple.mpegurl", "audio/mpegurl", "audio/x-mpegurl", "application/x-mpegURL", "audio/x-scpls"),
+    *("application/dash+xml", "application/xspf+xml"),
 ]
 AUDIO = [
-    b"RIFF\x24\x00\x00\x00WAVEfmt ",
-    b"ID3\x04\x00",
-    b"\xff\xfb\x90\x64",
-    b"\xff\xf1\x50\x80",
-    b"OggS\x00",
-    b"fLaC\x00",
-    b"\x00\x00\x00\x20ftypM4A ",
-    b"\x1aE\xdf\xa3",
-    b"#!AMR\n",
-    b".snd\x00",
-    b"FORM\x00\x00\x00\x00AIFF",
-    b"caff\x00\x01",
-    b"0&\xb2u\x8ef\xcf\x11\xa6\xd9",
+    *(b"RIFF\x24\x00\x00\x00WAVEfmt ", b"ID3\x04\x00", b"\xff\xfb\x90\x64", b"\xff\xf1\x50\x80", b"OggS\x00"),
+    *(b"fLaC\x00", b"\x00\x00\x00\x20ftypM4A ", b"\x1aE\xdf\xa3", b"#!AMR\n", b".snd\x00", b"FORM\x00\x00\x00\x00AIFF"),
+    *(b"caff\x00\x01", b"0&\xb2u\x8ef\xcf\x11\xa6\xd9"),
 ]
 
 

@@ -11,6 +11,7 @@ from cxb_recordings import InMemoryCallRepository, register
 
 from .site import PREFIXES, admin_headers, host_app
 
+PROBLEM = "application/problem+json"
 PATH = f"{PREFIXES['admin']}/s-1"
 
 
@@ -40,6 +41,12 @@ PATH = f"{PREFIXES['admin']}/s-1"
         ("scope", ("ops",), {"scope": ["openid ops"]}, "has no value"),
         ("scope", ("ops",), {"scope": ""}, "has no value"),
         ("role", ("ops",), {"role": "openid ops"}, "has no value"),
+        ("role", ("admin",), {"role": "admin"}, 404),
+        ("role", ("admin",), {"role": ["user", "admin"]}, 404),
+        *(("role", ("admin",), {"role": it}, "has no value") for it in ("user", "admins", "Admin", "adm", "", None, 1)),
+        *(("role", ("admin",), {"role": it}, "has no value") for it in (True, {}, {"admin": 1}, [], [["admin"]])),
+        ("scope", ("ops", "support"), {"scope": ["support"]}, 404),
+        ("scope", ("ops",), {"role": "ops"}, "is missing"),
         ("is_admin", (True,), {"is_admin": True}, 404),
         ("is_admin", (True,), {"is_admin": [False, True]}, 404),
         ("is_admin", (True, "yes"), {"is_admin": "yes"}, 404),
@@ -57,7 +64,8 @@ def test_roles_are_found_as_identity_providers_send_them(
 
     reply = app.test_client().get(PATH, headers=admin_headers(app, **claims))
 
-    assert reply.status_code == (403 if isinstance(status, str) else status)
+    assert (reply.status_code, reply.content_type) == (403 if isinstance(status, str) else status, PROBLEM)
+    assert "WWW-Authenticate" not in reply.headers
     told = [record.getMessage() for record in caplog.records if record.name == "cxb_recordings.web.auth"]
     assert len(told) == (0 if status == 404 else 1)
     assert all(f"the claim {claim!r} {status}" in line for line in told)

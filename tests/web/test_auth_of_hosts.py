@@ -55,14 +55,6 @@ def test_a_user_lookup_that_raises_is_503_with_retry_after_and_a_traceback_in_th
     assert token not in caplog.text
 
 
-def test_a_token_that_the_hosts_own_verification_refuses_is_401() -> None:
-    app = host_app()
-    JWTManager(app).token_verification_loader(lambda _header, _claims: False)
-    register(app, dict, InMemoryCallRepository())
-
-    assert_401(ask(app, signed(app)))
-
-
 @pytest.mark.parametrize(("fresh", "status"), [(True, 404), (False, 401)])
 def test_a_host_that_wants_fresh_tokens_only_says_so_with_its_own_decorator(fresh: bool, status: int) -> None:
     app = host_app()

@@ -75,33 +75,6 @@ def test_a_304_has_no_header_of_a_body(stored: Upstream) -> None:
         assert name not in reply.headers
 
 
-@pytest.mark.parametrize(
-    ("name", "media_type", "has_player"), [("call.wav", "audio/wav", True), ("page.html", "text/html", False)]
-)
-def test_what_is_sent_as_audio_or_video_may_load_itself_and_nothing_else_may(
-    stored: Upstream, route: Route, name: str, media_type: str, has_player: bool
-) -> None:
-    stored.store(b"RIFF" + DATA, name, media_type)  # without a signature, text/html would be a page
-    whole = stored.ask(key=name, route=route)
-    replies = [
-        whole,
-        stored.ask("HEAD", key=name, route=route),
-        stored.ask(headers={"Range": "bytes=5-9"}, key=name, route=route),
-        stored.ask(key=name, route=route, query="download=1"),
-        stored.ask(headers={"If-None-Match": "*"}, key=name, route=route),
-    ]
-
-    assert [reply.status_code for reply in replies] == [200, 200, 206, 200, 304]
-    assert whole.content_type.lower().startswith(("audio/", "video/")) == has_player
-    expected = GUARDS["Content-Security-Policy"] if has_player else WITHOUT_A_PLAYER
-    assert [reply.headers["Content-Security-Policy"] for reply in replies] == [expected] * 5
-
-    # The source answers this one itself, and tells no type. A browser then updates the headers of its stored 200.
-    unmodified = stored.ask(headers={"If-None-Match": whole.headers["ETag"]}, key=name, route=route)
-    assert unmodified.status_code == 304
-    assert unmodified.headers.get("Content-Security-Policy", expected) == expected
-
-
 @pytest.mark.parametrize("media_type", ["text/html", "application/octet-stream", "audio/wav"])
 def test_a_304_keeps_the_policy_of_its_200_whatever_type_it_comes_with(media_type: str) -> None:
     of_200 = b'HTTP/1.1 200 X\r\nContent-Length: 4\r\nETag: "1"\r\nContent-Type: audio/wav\r\n\r\nRIFF'

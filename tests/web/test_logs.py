@@ -8,20 +8,13 @@ from urllib.parse import quote
 import pytest
 
 from cxb_recordings.calls.tokens import fingerprint
+from tests.servers import free_port
 from tests.web.site import PREFIXES, Site
 
 TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
 HOSTILE = [
-    "a\nERROR forged",
-    "a\r\nb",
-    "\x1b[31mred",
-    "\x9b31m",
-    "a\u202eb",
-    "a\u2028b",
-    "\x00",
-    "ü\x85",
-    "'\"\\",
-    "x" * 9000,
+    *("a\nERROR forged", "a\r\nb", "\x1b[31mred", "\x9b31m", "a\u202eb", "a\u2028b", "\x00", "ü\x85"),
+    *("'\"\\", "x" * 9000),
 ]
 
 
@@ -52,6 +45,18 @@ def test_a_404_names_the_session_id_or_the_tokens_fingerprint(site: Site, caplog
     ]
     assert "unknown-token" not in caplog.text
     assert TOKEN not in caplog.text
+
+
+def test_a_404_whose_sources_failed_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cxb_recordings")
+    site = Site({"cxbcore_fleet": [f"http://127.0.0.1:{free_port()}"]})
+    for key, step, level in (("../a.wav", "key", logging.INFO), ("a.wav", "sources", logging.WARNING)):
+        site.ask(key=key)
+        token = fingerprint(site.path(key).rpartition("/")[2])
+        [record] = [record for record in caplog.records if "not found" in record.getMessage()]
+        assert record.getMessage().startswith(f"recording not found: {step} (token {token}, session id ")
+        assert record.levelno == level
+        caplog.clear()
 
 
 @pytest.mark.parametrize("session_id", HOSTILE)

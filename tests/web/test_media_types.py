@@ -11,14 +11,8 @@ from cxb_recordings.web.media_types import FALLBACK, media_type
 from .site import Upstream
 
 JUNK = [
-    "text/html",
-    "image/svg+xml",
-    "application/xhtml+xml",
-    "binary/octet-stream",
-    "audio",
-    "audio/",
-    "",
-    "audio/x y",
+    *("text/html", "image/svg+xml", "application/xhtml+xml", "binary/octet-stream"),
+    *("audio", "audio/", "", "audio/x y"),
 ]
 
 

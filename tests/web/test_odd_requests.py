@@ -22,13 +22,8 @@ HEADERS = (
     *("COOKIE", "AUTHORIZATION", "USER_AGENT", "REFERER", "ACCEPT", "X_FORWARDED_FOR", "X_RECORDING_OFFLOAD"),
 )
 PARTS = (
-    "QUERY_STRING",
-    "SCRIPT_NAME",
-    "SERVER_NAME",
-    "REMOTE_ADDR",
-    "CONTENT_TYPE",
-    "CONTENT_LENGTH",
-    "wsgi.url_scheme",
+    *("QUERY_STRING", "SCRIPT_NAME", "SERVER_NAME"),
+    *("REMOTE_ADDR", "CONTENT_TYPE", "CONTENT_LENGTH", "wsgi.url_scheme"),
 )
 
 
