@@ -221,6 +221,8 @@ class RecordingStream:
 
     def _mended_chunk(self) -> bytes:
         while True:
+            if self._closed:  # by somebody else than who reads: nothing is opened any more
+                raise StreamBroken("the stream was closed while it was read")
             try:
                 return self._next_chunk()
             except SourceUnavailable as exc:

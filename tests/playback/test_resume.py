@@ -196,6 +196,17 @@ def test_the_same_source_with_another_validator_is_not_used() -> None:
     assert len(one.wanted) == 2, "it is asked once: a recording that changed stays changed"
 
 
+def test_a_stream_that_is_closed_while_it_is_read_opens_nothing_more() -> None:
+    one = source()
+    playing = Playing(one)
+    chunks = iter(playing.stream)
+    next(chunks)
+    playing.stream.close()
+    with pytest.raises(StreamBroken, match="closed"):
+        next(chunks)
+    assert [body.closed for body in one.bodies] == [True]
+
+
 def test_a_refusal_is_final_and_costs_no_waiting() -> None:
     one = source(100_000, *[0] * 20)
     playing = Playing(one)
