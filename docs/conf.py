@@ -6,6 +6,7 @@ The pages are plain Markdown with relative links, so that a clone or a forge sho
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
@@ -37,16 +38,27 @@ html_show_sphinx = False
 
 
 def _adapt(_: Sphinx, page: str, source: list[str]) -> None:
-    """Make of a page for a forge one of the site.
+    """Turn a page for a forge into one of the site.
 
     Links out of this folder become their text. The links in each section of the index become the navigation, so that a
-    page that stands in none is a warning.
+    page that no section links is a warning. The index begins with the README, the changelog is the project's.
     """
-    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", source[0])
     if page == "index":
-        for caption, section in re.findall(r"^## (.+?)$(.*?)(?=^## |\Z)", source[0], re.MULTILINE | re.DOTALL):
-            pages = "\n".join(re.findall(r"\]\(([\w-]+)\.md\)", section))
-            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{pages}\n```\n"
+        index = source[0]
+        source[0] = _of_the_project("README.md").partition("## More")[0] + index[index.index("\n## ") :]
+        for caption, section in re.findall(r"^## (.+?)$(.*?)(?=^## |\Z)", index, re.MULTILINE | re.DOTALL):
+            if pages := "\n".join(re.findall(r"\]\(([\w-]+)\.md\)", section)):
+                source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{pages}\n```\n"
+    elif page == "changelog":
+        source[0] = _of_the_project("CHANGELOG.md")
+    source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", source[0])
+
+
+def _of_the_project(name: str) -> str:
+    """A page from the folder above, with links that fit this one."""
+    text = (Path(__file__).parents[1] / name).read_text()
+    text = re.sub(r"\]\((?!docs/|#|https?:)", "](../", text)
+    return text.replace("](docs/", "](")
 
 
 def setup(app: Sphinx) -> None:

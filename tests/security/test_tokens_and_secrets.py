@@ -29,7 +29,7 @@ from tests.servers.origin import OriginFactory
 
 from .doors import ACCESS_KEY, DATA, FLEET_SECRET, KEY, SECRET_KEY, TOKEN, assert_no_secret
 
-SECURITY_PAGE = (Path(__file__).parents[2] / "docs/security.md").read_text()
+LOGS_PAGE = (Path(__file__).parents[2] / "docs/tokens-in-logs.md").read_text()
 
 APP = f"""
 from flask import Flask
@@ -112,7 +112,7 @@ def test_a_fleet_host_that_refuses_the_secret_leaks_it_into_no_record(
 
 
 def test_gunicorns_access_log_without_the_path_holds_no_token(gunicorn: GunicornFactory) -> None:
-    match = re.search(r'--access-logformat "(.*)"', SECURITY_PAGE)
+    match = re.search(r'--access-logformat "(.*)"', LOGS_PAGE)
     assert match is not None
     server = gunicorn(APP, "--access-logfile", "-", "--access-logformat", match[1])
     assert requests.get(f"{server.url}/api/v1/public/recordings/{TOKEN}", timeout=10).status_code == 404
@@ -121,7 +121,7 @@ def test_gunicorns_access_log_without_the_path_holds_no_token(gunicorn: Gunicorn
 
 
 def test_nginxs_access_log_without_the_path_holds_no_token(nginx: NginxFactory) -> None:
-    log_format = re.search(r"```nginx\n(log_format.*?)```", SECURITY_PAGE, re.DOTALL)
+    log_format = re.search(r"```nginx\n(log_format.*?)```", LOGS_PAGE, re.DOTALL)
     assert log_format is not None
     port = free_port()
     location = "location /api/ { access_log logs/recordings.log recordings; return 404; }"
