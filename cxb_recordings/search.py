@@ -18,6 +18,7 @@ from .playback.opening import Opening, open_from
 from .playback.pace import Pace
 from .playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
 from .playback.stream import RecordingStream, StreamLimits
+from .slots import Place, Slots
 from .sources.sources import Sources
 
 RETRY_ROUNDS = 2
@@ -67,8 +68,9 @@ class Search:
         listener: who asked.
         sources: all of the service: which of them are asked last or again, and what they said lately.
         line: those that may have the recording, in order.
-        hands_over: whether nginx may fetch the body, from a source that signs URLs.
-        carry: called before each request whose body Python carries; raises TooManyStreams where it may not.
+        place: the slot of this request.
+        streams: among whose slots it is once Python may have to carry the body; None where nginx can't fetch it, from a
+            source that signs URLs, in any case.
         limits: how the stream behaves.
         timeout: seconds for finding the first byte.
         tell: called with each event.
@@ -81,8 +83,8 @@ class Search:
     listener: Listener
     sources: Sources
     line: Sequence[RecordingSource]
-    hands_over: bool
-    carry: Callable[[], None]
+    place: Place
+    streams: Slots | None
     limits: StreamLimits
     timeout: float
     tell: Tell
@@ -95,7 +97,7 @@ class Search:
         Raises:
             RecordingMissing: every source says that it has no such recording.
             RecordingUnreachable: the same, but at least one source failed or was not asked in time.
-            TooManyStreams: see `carry`.
+            TooManyStreams: Python would have to carry the body, and `streams` has no slot left.
         """
         seen = _Seen(self.clock())
         line, waited = self.line, 0.0
@@ -159,9 +161,10 @@ class Search:
     def _open(self, source: RecordingSource, seen: _Seen) -> tuple[Opening, HandOver | None]:
         """Ask a source for what the client wants, or, for nginx, for what is needed to decide and to fetch it."""
         pace = Pace(self.limits.read_timeout, self.clock, seen.started + self.timeout)
-        sign = signer_of(source) if self.hands_over else None
+        sign = signer_of(source) if self.streams is not None else None
         if sign is None:
-            self.carry()
+            if self.streams is not None:
+                self.place.move_to(self.streams)
             return open_from(source, self.key, self.request, pace), None
         found = self.sources.stored.find(source, sign, self.key, pace)
         decision = negotiate(self.request, found.info)

@@ -20,7 +20,7 @@ from .playback.source import key_is_askable
 from .search import Playback, Search
 from .settings import SettingsReader, SystemSettings
 from .signals import send
-from .slots import Slots
+from .slots import Place, Slots
 from .sources.sources import Pools, Sources
 
 
@@ -89,44 +89,26 @@ class RecordingService:
             raise RecordingMissing("the key can't be asked of any source")
         # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
         hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
-        with ExitStack() as taken:
-            taken.callback((self.heads if request.head or hands_over else self.streams).take())
-
-            def carry() -> None:
-                nonlocal hands_over
-                if hands_over:
-                    hands_over = False
-                    taken.close()
-                    taken.callback(self.streams.take())
-
-            playback = self._search(key, request, listener, carry, hands_over=hands_over)
+        place = Place(self.heads if request.head or hands_over else self.streams)
+        with ExitStack() as held:
+            held.callback(place.free)
+            playback = Search(
+                key,
+                request,
+                listener,
+                self.sources,
+                self.sources.of(self.settings()),
+                place,
+                self.streams if hands_over else None,
+                self._stream_limits,
+                self.options.search_timeout,
+                self.tell,
+                self._clock,
+                self.sleep,
+            ).run()
             if playback.stream is not None:
-                playback.stream.owns(taken.pop_all().close)
+                playback.stream.owns(held.pop_all().close)
             return playback
-
-    def _search(
-        self,
-        key: str,
-        request: PlaybackRequest,
-        listener: Listener,
-        carry: Callable[[], None],
-        *,
-        hands_over: bool,
-    ) -> Playback:
-        return Search(
-            key,
-            request,
-            listener,
-            self.sources,
-            self.sources.of(self.settings()),
-            hands_over,
-            carry,
-            self._stream_limits,
-            self.options.search_timeout,
-            self.tell,
-            self._clock,
-            self.sleep,
-        ).run()
 
     def build_public_recording_url(
         self, host: str, token: str, *, filename: str | None = None, scheme: str = "https"
@@ -136,12 +118,7 @@ class RecordingService:
         return links.build_public_recording_url(host, token, filename=filename, scheme=scheme, prefix=prefix)
 
     def crm_recording_url(
-        self,
-        call: Mapping[str, Any],
-        host: str,
-        *,
-        filename: str | None = None,
-        allow_signed_fallback: bool = False,
+        self, call: Mapping[str, Any], host: str, *, filename: str | None = None, allow_signed_fallback: bool = False
     ) -> str:
         """See :func:`cxb_recordings.crm_recording_url`; on live settings and this registration's prefix."""
         return links.crm_recording_url(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from .errors import TooManyStreams
 
 
 class Slots:
-    """At most so many at once. Giving a slot back takes no lock, so that it may happen in a finalizer."""
+    """At most so many at once."""
 
     def __init__(self, most: int | None) -> None:
         """Make `most` slots; None for no bound."""
         self._most = most
-        self._taken: set[object] = set()
+        self._taken: set[Place] = set()
         self._lock = threading.Lock()
 
     @property
@@ -22,18 +21,43 @@ class Slots:
         """How many are taken now."""
         return len(self._taken)
 
-    def take(self) -> Callable[[], None]:
-        """Take a slot.
-
-        Returns:
-            What gives it back; harmless when repeated.
+    def add(self, place: Place) -> None:
+        """Give a slot to a place.
 
         Raises:
             TooManyStreams: all are taken.
         """
-        slot = object()
         with self._lock:
             if self._most is not None and len(self._taken) >= self._most:
                 raise TooManyStreams(f"{self._most} are in progress")
-            self._taken.add(slot)
-        return lambda: self._taken.discard(slot)
+            self._taken.add(place)
+
+    def remove(self, place: Place) -> None:
+        """Take the slot of a place back, where it has one. This takes no lock: it may happen in a finalizer."""
+        self._taken.discard(place)
+
+
+class Place:
+    """The slot that one request has. Whoever holds it frees it."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: Slots) -> None:
+        """Take one of `slots`; raises TooManyStreams where all are taken."""
+        slots.add(self)
+        self._slots = slots
+
+    def move_to(self, slots: Slots) -> None:
+        """Take one of other slots instead, unless it is one of them already.
+
+        Raises:
+            TooManyStreams: all of those are taken; the old one is free then.
+        """
+        if slots is not self._slots:
+            self.free()
+            slots.add(self)
+            self._slots = slots
+
+    def free(self) -> None:
+        """Give the slot back; harmless when repeated."""
+        self._slots.remove(self)
