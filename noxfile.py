@@ -36,6 +36,7 @@ COMMANDS = [
     ["mypy"],
     ["lint-imports"],
     ["bandit", "--quiet", "--recursive", "cxb_recordings"],
+    ["python", "-m", "tests.prose"],
 ]
 
 
@@ -112,7 +113,7 @@ def _test(session: nox.Session, constraints: str) -> None:
 
 
 def _install(session: nox.Session, constraints: str, extras: str) -> None:
-    if session.virtualenv.venv_backend == "none":  # --no-venv: whoever says so has everything
+    if session.virtualenv.venv_backend == "none":  # --no-venv: everything is installed already
         return
     arguments = "--constraint", constraints, "--editable", f".[{extras}]"
     try:

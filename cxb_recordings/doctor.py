@@ -85,7 +85,7 @@ def check_storage(settings: SystemSettings, options: Options) -> Iterator[Findin
         if not any(fault.field.startswith(("minio", "settings")) for fault in settings.faults):
             fields = ", ".join(f"minio.{name}" for name in STORAGE_FIELDS)
             status: Status = "warning" if settings.fleet else "failure"
-            yield Finding(status, "storage", "not configured: skipped", f"set {fields}, if recordings lie there")
+            yield Finding(status, "storage", "not configured: skipped", f"set {fields}, if recordings are there")
         return
     probe = StorageProbe(storage, options.transport())
     try:
@@ -143,7 +143,7 @@ def _check_bucket(probe: StorageProbe, reply: StoreReply, storage: StorageSettin
         field, meaning = _KEY_CODES[reply.code]
         yield Finding("failure", "storage credentials", f"{seen}: {meaning}", f"correct {field}")
     elif reply.code == "NoSuchBucket":
-        remedy = "correct minio.bucket, or minio.endpoint where the bucket lies in another place"
+        remedy = "correct minio.bucket, or minio.endpoint if the bucket is in another place"
         yield Finding("failure", "storage bucket", f"{seen}: there is no bucket {storage.bucket}", remedy)
     elif reply.status == 403:
         if reply.code != "RequestTimeTooSkewed":
@@ -151,7 +151,7 @@ def _check_bucket(probe: StorageProbe, reply: StoreReply, storage: StorageSettin
     elif reply.status == 404:
         yield from _check_reading(probe, storage)
     elif reply.code not in _REGION_CODES and reply.status != 301:
-        remedy = "ask whoever runs the store: a key that can't exist should give 404"
+        remedy = "ask the operator of the store: a key that can't exist should give 404"
         yield Finding("failure", "storage bucket", f"{seen} for a key that can't exist", remedy)
 
 
@@ -172,7 +172,7 @@ def _check_refusal(probe: StorageProbe, seen: str) -> Iterator[Finding]:
     yield Finding(
         "failure",
         "storage permission",
-        f"{seen} for a key that can't exist, and for a listing: absence is hidden, or all of the bucket is closed",
+        f"{seen} for a key that can't exist, and for a listing: the key may not list, or may not read at all",
         "allow s3:ListBucket and s3:GetObject; trace a recording that is surely there to tell the two apart",
     )
 
@@ -192,7 +192,7 @@ def _check_reading(probe: StorageProbe, storage: StorageSettings) -> Iterator[Fi
         yield Finding("ok", "storage bucket", f"{storage.bucket} is there, and the key is accepted")
         if listing.status != 200:
             seen = f"a listing gives status {listing.status} {listing.code}".rstrip()
-            yield Finding("ok", "storage permission", f"{seen}, but a missing key 404: absence is told")
+            yield Finding("ok", "storage permission", f"{seen}, but a missing key gives 404")
             return
         yield Finding("ok", "storage permission", "the key may list: a missing recording gives 404")
         if not listing.keys:
@@ -280,7 +280,7 @@ def check_repository(call_repo: CallRepository) -> Iterator[Finding]:
         yield Finding("failure", "repository", f"{type(call_repo).__name__} raised {what(exc)}", remedy)
         return
     if found != [None, None]:
-        remedy = "look at its queries: whoever guesses anything hears that call"
+        remedy = "check its queries: any guess opens that call"
         yield Finding("failure", "repository", "it finds a call for what can't exist", remedy)
     else:
         yield Finding("ok", "repository", f"{type(call_repo).__name__} answers")

@@ -16,7 +16,7 @@ LONGEST_HOST = 253  # characters: RFC 1035 §2.3.4, without the root's dot
 
 _SPACES = re.compile(r"(?:(?P<bucket>.+)\.)?(?P<region>[a-z]{3}[0-9]+)(?:\.cdn)?\.digitaloceanspaces\.com", re.ASCII)
 # Hosts of AWS that take a bucket in front (https://docs.aws.amazon.com/general/latest/gr/s3.html), and after them those
-# of other doors to S3: access points, Outposts, S3 Control. What stands in front there is no bucket.
+# of other doors to S3: access points, Outposts, S3 Control. What is in front there is no bucket.
 _AWS_BUCKETS = r"s3(?:-fips|-external-[12]|-accelerate|-website|express-(?!control)[a-z0-9-]+)?"
 _AWS_OTHERS = r"s3express-control|s3-[a-z-]+"
 _AWS = re.compile(
@@ -25,7 +25,7 @@ _AWS = re.compile(
     re.ASCII,
 )
 # The same by AWS PrivateLink (https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html):
-# only behind `bucket.` a bucket may stand in front.
+# only behind `bucket.` a bucket may be in front.
 _PRIVATE = re.compile(
     r"(?:(?:(?P<bucket>.+)\.)?(?P<door>bucket)\.|(?:.+\.)?)"
     r"(?P<origin>vpce-[a-z0-9-]+\.s3\.(?P<region>[a-z0-9-]+)\.vpce\.amazonaws\.com(?:\.cn)?)",
@@ -62,11 +62,11 @@ class StorageHost:
 
         Args:
             host: without a port.
-            endpoint: the URL of the configured endpoint (:func:`endpoint_url`), where it is known: what stands in front
+            endpoint: the URL of the configured endpoint (:func:`endpoint_url`), where it is known: what is in front
                 of its host is a bucket.
         """
         host = host.lower().removesuffix(".")  # an absolute name is the same host
-        if len(host) > LONGEST_HOST:  # resolves nowhere, and would take the patterns long
+        if len(host) > LONGEST_HOST:  # no resolver has it, and the patterns would take long
             return cls(host)
         if match := _SPACES.fullmatch(host):
             return cls(f"{match['region']}.digitaloceanspaces.com", match["bucket"], match["region"], is_known=True)

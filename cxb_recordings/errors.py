@@ -82,8 +82,8 @@ class SourceUnavailable(RecordingError):
         reason: what happened, in words fit for a log record (no key, no secret, no URL).
         responded: whether the source sent response headers at all; one that did not is unreachable.
         status: the source's HTTP status, where there was one.
-        retry_after: seconds after which the source wants to be asked again, where it told them.
-        is_transient: whether another try may work in a moment; unless told, by the status.
+        retry_after: seconds after which the source wants to be asked again, where it sent them.
+        is_transient: whether another try may work in a moment; by default, by the status.
     """
 
     TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
@@ -136,11 +136,11 @@ class RangeNotSatisfiable(RecordingError):
     """Raised when a source has the recording, but not the range that was asked of it (416).
 
     Attributes:
-        length: the whole recording's length in bytes, where the source told it.
+        length: the whole recording's length in bytes, where the source sent it.
     """
 
     def __init__(self, length: int | None) -> None:
-        super().__init__("the range lies outside the recording")
+        super().__init__("the range is outside the recording")
         self.length = length
 
 
@@ -148,7 +148,7 @@ class NotModified(RecordingError):
     """Raised when a source has the recording with the very validator that was sent (304).
 
     Attributes:
-        info: what the reply told of the recording; a 304 tells no length.
+        info: what the reply said of the recording; a 304 has no length.
     """
 
     def __init__(self, info: ContentInfo) -> None:

@@ -29,7 +29,7 @@ class Finding:
         remedy: what to do; empty where nothing is to be done.
         http_status: of the source's reply, where one was asked for a recording.
         seconds: until that reply.
-        length: bytes of the whole recording, where the source told it.
+        length: bytes of the whole recording, where the source sent it.
     """
 
     status: Status

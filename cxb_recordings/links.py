@@ -36,10 +36,10 @@ def build_public_recording_url(
     Args:
         host: the host application's public name, with a port where that is not the usual one.
         token: a recording access token.
-        filename: what the client shall call the recording, such as ``call.mp3``: some CRMs take name and type from the
+        filename: the name of the recording for the client, such as ``call.mp3``: some CRMs take name and type from the
             last segment of a link. Each name plays the same recording; it is quoted here.
         scheme: ``https``, or ``http`` on a developer's machine.
-        prefix: where the public route is mounted, ``/api/v1/public/recordings`` unless told.
+        prefix: where the public route is mounted, ``/api/v1/public/recordings`` by default.
 
     Returns:
         The link; nothing is looked up.

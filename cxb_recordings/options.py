@@ -1,7 +1,7 @@
-"""How a service behaves: each option of ``register`` with its default, unit, check and meaning, and nowhere else.
+"""How a service behaves: each option of ``register`` with its default, unit, check and meaning.
 
 A new one needs an attribute here, a keyword in ``register``, and a row in docs/hosting.md, which a test compares with
-this. What concerns Flask alone (paths, names, who is an administrator) is told by ``register`` itself.
+this. What concerns Flask alone (paths, names, who is an administrator) is described by ``register`` itself.
 """
 
 from __future__ import annotations

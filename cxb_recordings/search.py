@@ -46,7 +46,7 @@ class Playback:
     Attributes:
         decision: status and span.
         info: what is known of the whole recording.
-        stream: the body, for a GET that is answered 200 or 206; whoever gets it closes it.
+        stream: the body, for a GET that is answered 200 or 206; the caller closes it.
         source: the name of the source that has the recording.
         hand_over: instead of the stream, where nginx fetches the body.
     """

@@ -158,7 +158,7 @@ def _log(settings: SystemSettings) -> None:
         _logger.warning("fleet hosts over plain http: %s; their secret can be read on the way", hosts)
 
 
-# --- The outline: the few values that count, each a string, a bool, None, or the type of what stands in their place.
+# --- The outline: the few values that count, each a string, a bool, None, or the type of any other value.
 
 _Scalar = str | bool | None | type
 _Entry = _Scalar | tuple[_Scalar, _Scalar]

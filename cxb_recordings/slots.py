@@ -38,7 +38,7 @@ class Slots:
 
 
 class Place:
-    """The slot that one request has. Whoever holds it frees it."""
+    """The slot that one request has. Its holder frees it."""
 
     __slots__ = ("_slots",)
 

@@ -37,10 +37,10 @@ def generate_signed_url(settings: Settings, key: str, expires_in: int = DAY) -> 
     Args:
         settings: the system settings.
         key: the storage key, as it is.
-        expires_in: seconds from now, a day unless told; more than the 7 days that SigV4 allows become 7 days.
+        expires_in: seconds from now, a day by default; more than the 7 days that SigV4 allows become 7 days.
 
     Returns:
-        The URL; whoever has it can read the recording until it expires.
+        The URL; anyone who has it can read the recording until it expires.
 
     Raises:
         ValueError: `expires_in` is not above 0, or `key` is none that a store can have.

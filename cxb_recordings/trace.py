@@ -116,7 +116,7 @@ def _check_sources(service: RecordingService, settings: SystemSettings, key: str
 
 
 def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable], Finding]) -> Finding:
-    """Ask for the first bytes as playback does: a HEAD would tell neither why it was refused nor what lies there."""
+    """Ask for the first bytes as playback does: a HEAD has neither the reason of a refusal nor the content."""
     began = time.monotonic()
     try:
         info, span = prove(source, key, Pace(READ_SECONDS, time.monotonic, began + READ_SECONDS))

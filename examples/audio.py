@@ -25,7 +25,7 @@ def make_wav(seconds: int) -> bytes:
     """A WAV file of `seconds`: two voices that take turns.
 
     An hour (57.6 MB) is made in a fraction of a second, from a few blocks that repeat. Each block begins with a short
-    tone of its own, so that no two places of a recording are alike and a wrong seek is heard, and seen by a test.
+    tone of its own, so that no two places of a recording are alike: a listener hears a wrong seek, and a test sees it.
     The voices get louder and softer, so that a waveform has a shape.
     """
     samples = array("h")

@@ -70,7 +70,7 @@ def create_crm(key: str) -> Flask:
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
-    pages.prepare(app, media="http: https:")  # whatever stands in its URL column
+    pages.prepare(app, media="http: https:")  # any URL may be in its URL column
     lock = threading.Lock()
     activities: dict[str, Activity] = {}
     session = requests.Session()

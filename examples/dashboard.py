@@ -29,7 +29,7 @@ SORTS: dict[str, tuple[Any, bool]] = {
 }
 NOTICES = {
     "rotated": "The call has a new link, and the CRM knows it. The old one stopped working.",
-    "rotated-only": "The call has a new link. The CRM could not be told of it.",
+    "rotated-only": "The call has a new link. The CRM did not get it.",
     "rotated-early": "The call has a new link. The CRM gets it when the recording is stored.",
     "revoked": "The link is revoked: nobody can listen by it any more, not even from the CRM.",
 }

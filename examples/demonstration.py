@@ -86,7 +86,7 @@ class Recordings:
         return sorted(every, key=lambda recording: recording.started_at)
 
     def on(self, place: str) -> dict[str, bytes]:
-        """The bytes by key of what lies in a place."""
+        """The bytes of each recording in a place, by key."""
         return {recording.key: recording.body for recording in self.all() if place in recording.places}
 
 

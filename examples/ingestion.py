@@ -90,7 +90,7 @@ class Ingestion:
         self._calls.note(session_id, self._stored(audio, call.key))
 
     def outcome(self, session_id: str) -> dict[str, str | None]:
-        """What a machine is told of a call: its link, which the CRM gets too as soon as it plays."""
+        """The reply about a call for a machine: its link, which the CRM gets too as soon as it plays."""
         self._calls.ensure_token(session_id)  # minted once; every listener's link is made of it
         call, told = self._calls.summary(session_id), "told"
         try:
@@ -99,7 +99,7 @@ class Ingestion:
             else:
                 told = "told when the recording is stored"
         except CrmUnavailable as error:  # the call is safe; the CRM can be told later
-            _logger.warning("the CRM was not told of %s: %s", session_id, error)
+            _logger.warning("the CRM did not get %s: %s", session_id, error)
             told = f"not told: {error}"
         return {"session_id": session_id, "recording_url": self._crm.link(session_id), "crm": told}
 

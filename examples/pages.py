@@ -36,7 +36,7 @@ def prepare(app: Flask, *, media: str = "'self'") -> None:
 
 
 def clock(moment: datetime) -> str:
-    """A time of day, such as ``14:00 UTC``: the same on every page, whoever looks at it from wherever."""
+    """A time of day, such as ``14:00 UTC``: the same on every page and for every reader."""
     return f"{moment:%H:%M} UTC"
 
 

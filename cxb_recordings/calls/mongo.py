@@ -28,7 +28,7 @@ _REVOKED = "recording_access_revoked"
 
 _PROJECTION = {"_id": False, "recording_key": True, "recording_url": True, "recording_filename": True, _SESSION: True}
 _WITHOUT_TOKEN = {_TOKEN: {"$not": {"$regex": rf"\A{WELL_FORMED}\z"}}}  # PCRE; absent and null match, too
-_NOT_REVOKED = {_REVOKED: {"$in": [None, False]}}  # absent, null or false; whatever else stands there closes the link
+_NOT_REVOKED = {_REVOKED: {"$in": [None, False]}}  # absent, null or false; any other value closes the link
 
 # Not by $type: the planner does not see that a string looked for is one, and would not use the index.
 _TOKEN_INDEX = pymongo.IndexModel(_TOKEN, unique=True, partialFilterExpression={_TOKEN: {"$gt": ""}})
@@ -38,8 +38,8 @@ _SESSION_INDEX = pymongo.IndexModel(_SESSION)
 class MongoCallRepository:
     """Calls in a MongoDB collection; also a :class:`~cxb_recordings.TokenStore`. Thread-safe.
 
-    A call is a document with ``session_id``, ``recording_key``, ``recording_url`` and ``recording_filename``. The
-    tokens stand in it as ``recording_access_token``, ``recording_access_expires_at`` and ``recording_access_revoked``.
+    A call is a document with ``session_id``, ``recording_key``, ``recording_url`` and ``recording_filename``. Its
+    tokens are in ``recording_access_token``, ``recording_access_expires_at`` and ``recording_access_revoked``.
 
     A session id should name one call, and nothing here forbids several: :meth:`find_by_session_id` gives any of them,
     :meth:`revoke`, :meth:`rotate` and :meth:`set_expiry` hold for all, so that no link is left open.
@@ -195,9 +195,9 @@ class MongoSettingsProvider:
         """Read the settings from `collection`; the database is not asked yet.
 
         Args:
-            collection: where the document lies.
+            collection: the collection of the document.
             selector: which document it is, such as ``{"_id": "system"}``; ``{}`` where there is only one.
-            field: the field of the document under which the settings lie, dotted where it lies deeper; None where the
+            field: the field of the document that holds the settings, dotted for a nested field; None where the
                 document itself is the settings.
             cache_seconds: how long an answer is used, in seconds; 0 asks each time.
             timeout: seconds for one question, retries included.

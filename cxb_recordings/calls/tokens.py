@@ -1,4 +1,4 @@
-"""Access tokens of the public link: minting, their shape, and what may be told of them.
+"""Access tokens of the public link: minting, their shape, and the fingerprint for logs.
 
 Whether a token belongs to a call is the repository's knowledge.
 """

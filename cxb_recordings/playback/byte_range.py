@@ -1,4 +1,4 @@
-"""One byte range: as a client asks for it, and as it lies in a recording of known length.
+"""One byte range: as a client asks for it, and within a recording of known length.
 
 Werkzeug's Range parser is not used: measured on 3.1.9, it drops ``bytes=-0`` (which is unsatisfiable, not malformed)
 and positions of thousands of digits (which are merely large).
@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# What stores and servers can parse, and add one to (rclone's server does): larger positions mean "beyond the end" all
-# the same.
+# What stores and servers can parse, and add one to (rclone's server does). Larger positions also mean "beyond the end".
 LARGEST_POSITION = 2**63 - 2
 _SINGLE_RANGE = re.compile(r"bytes=[ \t,]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t,]*", re.ASCII | re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes[ \t]+(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
@@ -30,7 +29,7 @@ class ByteSpan:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
-            raise ValueError(f"no bytes lie in [{self.start}, {self.stop})")
+            raise ValueError(f"no bytes are in [{self.start}, {self.stop})")
 
     @property
     def length(self) -> int:

@@ -1,7 +1,7 @@
 """How much a stream asks of its source at a time: a lot where both sides are fast, little where one is slow.
 
 A large chunk carries a fast transfer cheaply. It is also what a listener who pauses makes the server hold. Handing out
-the first megabytes takes no time, whoever listens: they vanish in the kernel's buffers. What is read, and from whom, is
+the first megabytes takes no time for any listener: they vanish in the kernel's buffers. What is read, and from whom, is
 not decided here.
 """
 

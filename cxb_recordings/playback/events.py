@@ -21,7 +21,7 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who asked, as far as it is known and may be told; one for each request.
+    """Who asked, as far as it is known and may be logged; one for each request.
 
     Attributes:
         route: ``admin``, ``public``, or ``host`` for a view of the host's own.
@@ -67,7 +67,7 @@ class Event:
 
     @property
     def fields(self) -> dict[str, object]:
-        """The fields of the log record: the event's numbers and texts, and what may be told of its listener."""
+        """The fields of the log record: the event's numbers and texts, and what may be logged of its listener."""
         told: dict[str, object] = {}
         for name in (each.name for each in fields(self)):
             value = getattr(self, name)
@@ -143,7 +143,7 @@ class RecordingNotFound(PlaybackEvent):
     Attributes:
         listener: who asked.
         step: where it ended: ``token`` (malformed), ``call``, ``key`` or ``sources``.
-        outage: whether a source failed, so that the recording may be there all the same.
+        outage: whether a source failed, so that the recording may still be there.
     """
 
     message = "recording not found: %(step)s (%(listener)s)"
@@ -172,7 +172,7 @@ class RecordingStarted(PlaybackEvent):
 
 @dataclass(frozen=True, slots=True)
 class RecordingHandedOver(PlaybackEvent):
-    """nginx was told to fetch a body. How that ended, nginx knows.
+    """nginx was asked to fetch a body. Only nginx knows how that ended.
 
     Attributes:
         listener: who asked.

@@ -23,7 +23,7 @@ class Opening:
     Attributes:
         decision: status and span.
         info: what is known of the whole recording.
-        opened: the body for a GET that is answered 200 or 206, else None. Whoever gets it closes it.
+        opened: the body for a GET that is answered 200 or 206, else None. The caller closes it.
     """
 
     decision: Decision
@@ -96,7 +96,7 @@ def require_first_bytes(source: RecordingSource, key: str, pace: Pace, info: Con
         source: whom to ask.
         key: the storage key.
         pace: guards the reading of the body.
-        info: what another reply told of the recording; this one must tell the same.
+        info: what another reply said of the recording; this one must say the same.
 
     Raises:
         RecordingMissing: the source has no such recording.
@@ -108,7 +108,7 @@ def require_first_bytes(source: RecordingSource, key: str, pace: Pace, info: Con
         with closing(pace.guard(opened.body)) as body:
             require_recording(body.read_first(FIRST_BYTES), opened.info.media_type)
         if (opened.info.length, opened.info.strong_etag) != (info.length, info.strong_etag):
-            raise SourceUnavailable("two replies tell of two recordings")
+            raise SourceUnavailable("two replies are of different recordings")
 
 
 def _open(source: RecordingSource, key: str, request: PlaybackRequest, pace: Pace) -> Opening:

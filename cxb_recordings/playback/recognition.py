@@ -1,6 +1,6 @@
 """Whether the first bytes under a key are a recording at all, or the page of a server that is no source.
 
-A console's port, a login page or a proxy answers 200 to any path. Only pages and playlists are told apart: headerless
+A console's port, a login page or a proxy answers 200 to any path. Only pages and playlists are recognised: headerless
 audio (GSM, µ-law) begins with any byte. Who is asked for the first bytes, and when, is decided in ``opening``.
 """
 

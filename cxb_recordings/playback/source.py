@@ -2,7 +2,7 @@
 
 A source is asked for a key and, perhaps, a range; it answers with an open body or with one of four errors that are
 part of the interface: ``RecordingMissing``, ``SourceUnavailable``, ``RangeNotSatisfiable``, ``NotModified``.
-Which source is asked when, and what a client is told, is decided elsewhere.
+Which source is asked when, and what the client gets, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RecordingBody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecording:
-    """A body that is being received, and what is known of it. Whoever holds it closes it.
+    """A body that is being received, and what is known of it. Its holder closes it.
 
     Attributes:
         info: the whole recording, also where the body carries a part of it.
@@ -91,7 +91,7 @@ class RecordingSource(Protocol):
                 Never together with `wanted`.
 
         Raises:
-            RangeNotSatisfiable: the recording is there, and `wanted` lies outside.
+            RangeNotSatisfiable: the recording is there, and `wanted` is outside it.
             NotModified: the recording is there, and has `unless_etag`.
         """
 

@@ -81,7 +81,7 @@ def continue_from(
         key: the storage key.
         cursor: where to go on.
         length: the whole recording's, as promised.
-        known: what this source told of the recording when it served this stream before; None where it has not.
+        known: what this source said of the recording when it served this stream before; None where it has not.
         etags: the strong tags of all sources that served this stream.
         pace: how long it may take.
 

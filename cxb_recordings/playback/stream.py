@@ -67,7 +67,7 @@ class RecordingStream:
 
         Args:
             opened: the recording; from now on closed by this stream.
-            decision: status and span; the span lies within what `opened` carries, None is all of it.
+            decision: status and span; the span is within what `opened` carries, None is all of it.
             key: the storage key.
             sources: all that may have the recording, the present one among them.
             in_order: puts sources into the order of the moment: those that are down come last.
@@ -110,7 +110,7 @@ class RecordingStream:
     def start(self, asked_at: float, timeout: float) -> None:
         """Read the first 8 KB, or all, so that a source that fails before them can still be passed over.
 
-        A stream that can't start is closed, and no event tells of it.
+        A stream that can't start is closed, without an event.
 
         Args:
             asked_at: when the request arrived, on the stream's clock.

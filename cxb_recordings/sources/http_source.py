@@ -84,7 +84,7 @@ class _Attempt:
         opened = self._get(wanted, unless_etag)
         if opened is not None and opened.span is not None and opened.info.length is None:
             opened = self._with_total(opened, opened.span, wanted)
-        if opened is None:  # the part can't be had, or not be told from the whole
+        if opened is None:  # the part is not available, or looks like the whole
             opened = self._whole()
         if opened.info.length is None:
             opened = self._with_length(opened)
@@ -210,7 +210,7 @@ class _Attempt:
         return OpenedRecording(_with(opened.info, length), None, opened.body, self._source)
 
     def _told_by_head(self, seen: ContentInfo) -> ContentInfo | None:
-        """What HEAD tells of the version that was seen; None where it does not."""
+        """What HEAD says of the version that was seen; None where it does not."""
         if not self._asked_head:
             self._asked_head = True
             with suppress(SourceUnavailable, RecordingMissing):

@@ -156,7 +156,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def describe_headers(headers: Mapping[str, str], length: int | None) -> ContentInfo:
-    """What a reply's headers tell of a whole recording of `length` bytes; a malformed validator counts as none."""
+    """What a reply's headers say of a whole recording of `length` bytes; a malformed validator counts as none."""
     etag = _ETAG.fullmatch(headers.get("etag", "").strip())
     return ContentInfo(
         length=length,

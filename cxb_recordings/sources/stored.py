@@ -1,7 +1,7 @@
 """Recordings that nginx fetches by itself: what storage says of each, and a signed URL.
 
 Both are remembered for a while: a listener who seeks asks for the same recording again and again. Which requests are
-handed over is decided in ``search``, what nginx is told in ``web.offload``.
+handed over is decided in ``search``, what nginx is sent in ``web.offload``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..playback.pace import Pace
 from ..playback.source import ContentInfo, RecordingSource
 
 URL_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
-REMEMBERED_SECONDS = 30  # recordings never change, and one that is gone since comes back from nginx
+REMEMBERED_SECONDS = 30  # recordings never change, and nginx sends back a request for one that is gone
 REMEMBERED_RECORDINGS = 1024
 
 
@@ -25,7 +25,7 @@ class StoredRecording:
     Attributes:
         info: what storage said of it.
         signed_url: reads the recording for half a minute at least; a secret.
-        until: when, on the clock of whoever remembers it, both are to be asked for anew.
+        until: when, on the clock of its cache, both must be asked for again.
     """
 
     info: ContentInfo

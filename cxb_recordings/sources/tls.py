@@ -56,7 +56,7 @@ class _Gathering(_Base):
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive into `buffer` what has arrived, at least one record; 0 at the end.
 
-        Bytes that arrived before an end or an error are handed out first. The next call tells of it.
+        Bytes that arrived before an end or an error are handed out first. The next call raises.
         """
         if self._failure is not None:
             try:

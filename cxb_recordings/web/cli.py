@@ -53,7 +53,7 @@ class RecordingsGroup(click.Group):
             self.add_command(command)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. A mistake in its arguments is told as a terminal may show it: click shows some as they are."""
+        """Run a command. Escape the errors about its arguments for a terminal: click prints some unescaped."""
         try:
             return super().invoke(ctx)
         except click.UsageError as exc:

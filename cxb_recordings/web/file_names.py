@@ -1,4 +1,4 @@
-"""Content-Disposition: how a recording is called where it is saved. Under which key it lies was found before."""
+"""Content-Disposition: the name of a saved copy. The storage key was found before."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def content_disposition(key: str, *, attachment: bool) -> str:
 
 
 def _plain(text: str) -> str:
-    """What of `text` can stand in a plain file name: clients disagree about escapes in it (RFC 6266, appendix D)."""
+    """What of `text` a plain file name can hold: clients disagree about escapes in it (RFC 6266, appendix D)."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r'["%/\\]', "_", ascii_only).strip()  # normalizing makes slashes, too

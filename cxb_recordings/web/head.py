@@ -78,7 +78,7 @@ def recording_head(
         key: the storage key, for the type and the file name.
         audience: for whom it is.
         filename: another name than the key's; it changes no type, and its ending becomes that of the type.
-        attachment: whether browsers shall save the recording, not play it.
+        attachment: whether browsers should save the recording, not play it.
         shows_breaks: whether the client can tell a body of unknown length that broke off from one that ended.
 
     Returns:
@@ -125,7 +125,7 @@ def problem(
         detail: one sentence; never a key, a host name or a message of a source.
         audience: for whom it is.
         headers: those of this status.
-        step: what failed; left out where the audience is not told.
+        step: what failed; left out for an audience that must not know.
     """
     document: dict[str, object] = {"title": HTTP_STATUS_CODES[status].upper(), "status": status, "detail": detail}
     if step and audience.is_told_the_step:

@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 from ..search import HandOver
 from .head import Head
 
-# nginx sends this when storage refused it and the request comes back (its error_page): then Python carries the bytes.
+# nginx adds this to a request that storage refused and that it sends back (its error_page): Python carries the bytes.
 REFUSED_HEADER = "X-Recording-Offload"
 
 

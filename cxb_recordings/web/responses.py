@@ -76,7 +76,7 @@ def stream_recording_key(key: str, *, name: str = DEFAULT_NAME, public: bool = F
 
 
 def deliver(service: RecordingService, key: str, listener: Listener, audience: Audience, filename: str = "") -> Reply:
-    """Answer the current request with a recording, or with the problem that stands in the way.
+    """Answer the current request with a recording, or with a problem.
 
     Args:
         service: has the recording.

@@ -42,9 +42,9 @@ def admin_blueprint(
 
 
 def public_blueprint(name: str, url_prefix: str, service: RecordingService, call_repo: CallRepository) -> Blueprint:
-    """The public route, ``{url_prefix}/{token}``: whoever has the token may listen.
+    """The public route, ``{url_prefix}/{token}``: anyone who has the token may listen.
 
-    A file name may stand behind the token, ``{url_prefix}/{token}/call.mp3``: it is for the client, and not checked.
+    A file name may follow the token, ``{url_prefix}/{token}/call.mp3``. It is for the client and is not checked.
     """
     blueprint = Blueprint(f"{name}_public", __name__, url_prefix=url_prefix)
     blueprint.after_request(_reporter(service, "public"))
@@ -64,7 +64,7 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
 
 
 def _reporter(service: RecordingService, route: str) -> Callable[[Response], Response]:
-    """Tells of every reply of a blueprint, also of those that a decorator or an error handler of the host makes."""
+    """Reports every reply of a blueprint, also those of the host's decorators and error handlers."""
 
     def report(response: Response) -> Response:
         # Not by isinstance: a host's own `response_class` takes the place of the reply's class.

@@ -130,7 +130,7 @@ def test_a_link_is_rotated_also_while_the_crm_is_away(centre: CallCentre, csrf: 
 
     page = centre.client.get(centre.post("/calls/s-url/rotate", csrf).headers["Location"]).get_data(as_text=True)
 
-    assert "could not be told" in page
+    assert "did not get it" in page
     assert centre.client.get(old).status_code == 404
 
 
