@@ -15,8 +15,6 @@ from typing import Any
 import click
 import pytest
 from blinker import NamedSignal
-from flask import Flask
-from flask_jwt_extended import JWTManager
 from pymongo import MongoClient
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from sqlalchemy import Engine
@@ -26,6 +24,7 @@ from cxb_recordings import errors, signals
 from cxb_recordings.options import Options
 from cxb_recordings.settings import read_settings
 from cxb_recordings.web.cli import RecordingsGroup
+from tests.web.site import host_app
 
 from .servers import missing
 from .servers.wsgi import COMMANDS
@@ -56,9 +55,7 @@ def code(text: str) -> str:
 def running(page: Path) -> Iterator[dict[str, Any]]:
     """The names of a page after its code ran from top to bottom, with an `app` in place."""
     text = page.read_text()
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "a key of sixty-four characters, as long as the longest hash needs"
-    JWTManager(app)
+    app = host_app()
     names: dict[str, Any] = {"app": app, "__name__": "host"}
     try:
         for block in _PYTHON.finditer(text):

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask, Response
-from flask_jwt_extended import JWTManager, create_access_token
 
 from cxb_recordings import InMemoryCallRepository, RecordingService, register, signals, stream_recording_key
 from cxb_recordings.calls.tokens import fingerprint
@@ -17,6 +16,7 @@ from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.events import Event
 from cxb_recordings.testing import InMemoryRecordings, InMemorySource, hold_in_memory
+from tests.web.site import admin_headers, host_app
 
 DATA = bytes(range(256)) * 1000
 TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
@@ -71,9 +71,7 @@ NOT_LOGGED: list[Event] = [
 
 @pytest.fixture
 def app() -> Flask:
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
+    app = host_app()
     register(app, dict, InMemoryCallRepository(CALLS), resume_attempts=1)
     app.add_url_rule("/own", view_func=lambda: stream_recording_key("a.wav"))
     return app
@@ -87,12 +85,6 @@ def held(app: Flask, caplog: pytest.LogCaptureFixture) -> Iterator[InMemoryRecor
     breaking = InMemorySource({"a.wav": DATA}, "breaking", breaks=[100_000, None] * 3)
     with hold_in_memory(app, refusing, breaking) as held:
         yield held
-
-
-def admin(app: Flask) -> dict[str, str]:
-    with app.app_context():
-        token = create_access_token("boss", additional_claims={"role": "admin"})
-    return {"Authorization": f"Bearer {token}"}
 
 
 def records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
@@ -157,7 +149,7 @@ def test_all_that_is_told_of_a_playback_has_one_id(
         held.events.clear()
         caplog.clear()
 
-        assert app.test_client().get(path, headers=admin(app)).data == DATA
+        assert app.test_client().get(path, headers=admin_headers(app)).data == DATA
 
         playing = [event for event in held.events if isinstance(event, signals.PlaybackEvent)]
         assert {type(event) for event in playing} == {
@@ -194,7 +186,7 @@ def test_a_404_and_its_reply_have_one_id_and_a_refused_request_has_none(app: Fla
     client = app.test_client()
     for path in ("/api/v1/public/recordings/unknown", "/api/v1/public/recordings/%2a", "/api/v1/recordings/s-2"):
         held.events.clear()
-        assert client.get(path, headers=admin(app)).status_code == 404
+        assert client.get(path, headers=admin_headers(app)).status_code == 404
         not_found, answered = held.events
         assert isinstance(not_found, signals.RecordingNotFound)
         assert isinstance(answered, signals.RequestAnswered)
@@ -217,9 +209,9 @@ def test_each_text_names_the_recording_that_was_asked_for(
 ) -> None:
     held.sources[1].breaks, held.sources[1].failure = [100_000, 0, 0], SourceUnavailable("status 500", status=500)
     with pytest.raises(Exception, match="could carry on"):
-        _ = app.test_client().get(path, headers=admin(app)).data
+        _ = app.test_client().get(path, headers=admin_headers(app)).data
     held.sources[1].recordings.clear()
-    app.test_client().get(path, headers=admin(app))
+    app.test_client().get(path, headers=admin_headers(app))
 
     texts = [record.getMessage() for record in records(caplog)]
     assert [text for text in texts if not re.search(f"{about}$", text)] == []
@@ -235,9 +227,7 @@ def test_a_part_of_the_host_that_raises_is_logged_with_the_playback(
     def broken(*_: object) -> dict[str, object]:
         raise RuntimeError("by the test")
 
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
+    app = host_app()
     calls = InMemoryCallRepository(CALLS)
     recordings = register(app, broken if part == "settings" else dict, calls)
     if part == "call repository":

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-from flask import Flask
-from flask_jwt_extended import JWTManager, create_access_token
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from pymongo import MongoClient
@@ -22,6 +20,7 @@ from tests.servers import free_port
 from tests.servers.gunicorn import GunicornFactory
 from tests.servers.mongod import Mongod
 from tests.servers.origin import OriginFactory
+from tests.web.site import admin_headers, host_app
 
 DOCS = Path(__file__).parents[1] / "docs"
 DATA = bytes(range(256)) * 40
@@ -33,15 +32,8 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
 
 
-def host() -> Flask:
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
-    return app
-
-
 def test_each_metric_says_what_happened(make_origin: OriginFactory) -> None:
-    app, registry = host(), CollectorRegistry()
+    app, registry = host_app(), CollectorRegistry()
     down, up = f"http://127.0.0.1:{free_port()}", make_origin({"a.wav": DATA})
     service = register(app, lambda: {"cxbcore_fleet": [down, up.url]}, InMemoryCallRepository(CALLS))
     RecordingMetrics(registry).watch(service, "main")
@@ -72,7 +64,7 @@ def test_each_metric_says_what_happened(make_origin: OriginFactory) -> None:
 
 
 def test_counted_ends_failures_and_times_name_a_playback_in_openmetrics(make_origin: OriginFactory) -> None:
-    app, registry = host(), CollectorRegistry()
+    app, registry = host_app(), CollectorRegistry()
     fleet = [make_origin({}, fault="500").url, make_origin({"a.wav": DATA}).url]
     service = register(app, lambda: {"cxbcore_fleet": fleet}, InMemoryCallRepository(CALLS))
     RecordingMetrics(registry).watch(service)
@@ -93,7 +85,7 @@ def test_counted_ends_failures_and_times_name_a_playback_in_openmetrics(make_ori
 
 
 def test_two_registrations_share_a_registry_under_their_names_and_a_second_set_is_an_error() -> None:
-    app, registry = host(), CollectorRegistry()
+    app, registry = host_app(), CollectorRegistry()
     metrics = RecordingMetrics(registry)
     for name in ("one", "two"):
         admin, public = f"/{name}/admin", f"/{name}/public"
@@ -145,15 +137,14 @@ def test_the_audit_how_to_writes_one_document_for_a_playback_of_many_ranges(
     make_origin: OriginFactory, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", mongod.uri)
-    app = host()
+    app = host_app()
     names: dict[str, Any] = {"app": app}
     [block] = python_blocks("audit.md")
     fleet = [make_origin({"a.wav": DATA}).url]
     block = block.replace("lambda: {}", f"lambda: {{'cxbcore_fleet': {fleet}}}")
     block = block.replace('"platform"', f'"audit{os.getpid()}"')
     exec(block.replace("InMemoryCallRepository()", f"InMemoryCallRepository({CALLS})"), names)
-    with app.app_context():
-        admin = {"Authorization": "Bearer " + create_access_token("boss", additional_claims={"role": "admin"})}
+    admin = admin_headers(app)
     client = app.test_client()
     for number in range(5):
         assert client.get(f"{PUBLIC}/token", headers={"Range": f"bytes={number}-99"}, buffered=True).status_code == 206
@@ -162,7 +153,7 @@ def test_the_audit_how_to_writes_one_document_for_a_playback_of_many_ranges(
         written = {entry["route"]: entry for entry in names["audit"].find()}
         quarters = {str(entry["_id"]["quarter"]) for entry in written.values()}
         assert names["audit"].count_documents({}) == 2 * len(quarters)
-        assert written["admin"]["_id"]["listener"] == "boss"
+        assert written["admin"]["_id"]["listener"] == "anna"
         assert written["public"]["_id"]["listener"].startswith("link ")
         assert all(len(set(entry["playbacks"])) == entry["requests"] for entry in written.values())
         if len(quarters) == 1:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flask import Flask
-from flask_jwt_extended import JWTManager
 
 from cxb_recordings import CallRepository, InMemoryCallRepository, register
 from tests.commands import AUDIO, SECRET, Healthy, bucket, healthy
+from tests.web.site import host_app
 
 __all__ = ["bucket", "healthy"]  # fixtures
 
@@ -20,9 +19,7 @@ SIGNED = "https://recordings.nyc3.digitaloceanspaces.com/2026/05/s-1.wav?X-Amz-E
 
 
 def printed(healthy: Healthy, settings: object, calls: CallRepository, *arguments: str) -> str:
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "k" * 64
-    JWTManager(app)
+    app = host_app()
     register(app, lambda: settings, calls)  # type: ignore[arg-type, return-value]
     output = app.test_cli_runner().invoke(args=["recordings", *arguments]).output
     output = output.replace(healthy.bucket.server.endpoint, "http://127.0.0.1:9000")

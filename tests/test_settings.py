@@ -51,6 +51,8 @@ GOOD_STORAGE: dict[str, tuple[dict[str, Any], StorageSettings]] = {
     "cdn host": (minio(endpoint="recordings.nyc3.cdn.digitaloceanspaces.com"), STORAGE),
     "absent values": (minio(region=None, secure=None), STORAGE),
     "empty region": (minio(region=""), STORAGE),
+    "no session token": (minio(session_token=None), STORAGE),
+    "an empty session token": (minio(session_token=""), STORAGE),
     "something that nobody asked for": (minio(extra=[object()]), STORAGE),
     "a region of its own": (
         minio(endpoint="minio:9000", region="eu-1"),
@@ -101,6 +103,7 @@ BAD_STORAGE: dict[str, list[Any]] = {
     ],
     "region": [*WRONG_TYPES, " ", "123", "-x", "a b", "nyc3.digitaloceanspaces.com", "x" * 64],
     "secure": [0, 1, "", "false", [], {}],
+    "session_token": [7, True, ["t"], b"t", " t", "t\n", "t\r\nX-Evil: 1", "ü", "t" * 5000],
 }
 
 
@@ -288,7 +291,9 @@ def test_no_value_stands_in_a_log_a_repr_or_an_error(
     junk: Any, warnings: Callable[[], list[logging.LogRecord]]
 ) -> None:
     fleet = [junk, {"url": junk, "secret": SECRETS[3]}, {"url": "http://f.example", "secret": SECRETS[3]}]
-    broken = dict.fromkeys(("endpoint", "access_key", "secret_key", "bucket", "region", "secure"), junk)
+    broken = dict.fromkeys(
+        ("endpoint", "access_key", "secret_key", "bucket", "region", "secure", "session_token"), junk
+    )
     texts = []
     for section in (MINIO, MINIO | {"bucket": junk}, broken):
         document = {"minio": section, "cxbcore_fleet": fleet, "cxbcore_secret": SECRETS[2]}

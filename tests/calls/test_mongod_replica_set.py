@@ -8,18 +8,17 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask_jwt_extended import JWTManager
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
 from cxb_recordings import MongoCallRepository, MongoSettingsProvider, register
 from tests.servers.mongod import MongodFactory
+from tests.web.site import host_app
 
 pytestmark = pytest.mark.full
 
 TOKEN = "token-of-the-only-call"
-SECONDS_WITHOUT_A_PRIMARY = 4
+SECONDS_WITHOUT_A_PRIMARY = 2
 
 
 @pytest.fixture
@@ -52,9 +51,7 @@ def test_every_question_in_the_middle_of_a_step_down_is_answered_by_the_next_pri
 
 
 def test_without_a_primary_a_listener_gets_503_within_seconds(client: MongoClient[dict[str, Any]]) -> None:
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
+    app = host_app()
     calls = MongoCallRepository(client["tests"]["calls"], timeout=0.5)
     register(app, MongoSettingsProvider(client["tests"]["settings"], {}), calls)
     step_down(client)

@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -20,12 +19,9 @@ from tests.servers import find_program, free_port, wait_until
 from tests.servers.gunicorn import GunicornFactory
 from tests.servers.moto_s3 import Bucket
 from tests.servers.nginx import NginxFactory
-from tests.servers.wsgi import WsgiServer
 
 from .browsers import opened
-from .conftest import DEADLINE
 from .offload_site import PREFIX, nginx_configuration
-from .site import PUBLIC, Site
 
 WITHOUT_A_PLAYER = "default-src 'none'; sandbox"
 HERE, ELSEWHERE = "127.0.0.1", "localhost"  # two sites to a browser
@@ -200,41 +196,3 @@ def test_the_link_plays_where_it_is_opened(
         assert [seen.requests[case] for case in dead[2:]] == [1, 1]
         assert seen.requests["tab, direct"] > 1
         assert seen.requests["iframe, elsewhere"] > 1, "a page of another site may not look into it"
-
-
-_PLAYER_STATE = """() => {
-    const media = document.querySelector("video");
-    return media && {loads: media.readyState >= media.HAVE_METADATA,
-        failed: media.networkState === media.NETWORK_NO_SOURCE};
-}"""
-
-
-@pytest.mark.parametrize(
-    ("how", "plays"),
-    [
-        ("iframe", True),
-        ("iframe sandbox='allow-same-origin'", True),
-        ("iframe sandbox='allow-same-origin allow-scripts'", True),
-        ("iframe sandbox", False),
-        ("iframe sandbox='allow-scripts'", False),
-    ],
-)
-def test_an_iframe_of_another_site_plays_unless_its_own_sandbox_forbids(
-    browser: Any, gthread: WsgiServer, site: Site, how: str, plays: bool
-) -> None:
-    page = browser.new_page()
-    page.goto(f"{gthread.url.replace(HERE, ELSEWHERE)}/player?src=none", timeout=DEADLINE)
-    element = f"<{how} src='{gthread.url}{PUBLIC}/storage.ogg'></iframe>"
-    page.evaluate("element => { document.body.innerHTML = element }", element)
-    state = {"loads": False, "failed": False}
-
-    def settled() -> bool:
-        if len(page.frames) > 1:
-            state.update(page.frames[1].evaluate(_PLAYER_STATE) or {})
-        else:
-            page.wait_for_timeout(20)  # lets playwright hear of the frame
-        return state["loads"] or state["failed"]
-
-    wait_until(settled, "the player")
-    assert state["loads"] == plays
-    page.close()

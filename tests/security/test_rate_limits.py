@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask_jwt_extended import JWTManager
 
 from cxb_recordings import InMemoryCallRepository
 from tests.servers.origin import OriginFactory
+from tests.web.site import host_app
 
 PAGE = Path(__file__).parents[2] / "docs/rate-limits.md"
 
 
 @pytest.mark.full
 def test_a_guesser_is_stopped_and_a_listener_who_seeks_is_not(make_origin: OriginFactory) -> None:
-    app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
-    JWTManager(app)
+    app = host_app()
     fleet = [make_origin({"2026/05/s-1.wav": bytes(1000)}).url]
     block = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert block is not None

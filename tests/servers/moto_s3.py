@@ -129,8 +129,8 @@ def moto_bucket(moto_s3: S3Server) -> Bucket:
 @pytest.fixture(params=["moto", "ceph", "seaweedfs", "rclone"])
 def any_bucket(request: pytest.FixtureRequest) -> Bucket:
     """An empty bucket of each S3 store in turn; the test runs once with each."""
-    bucket: Bucket = request.getfixturevalue(f"{request.param}_bucket")
-    return bucket
+    store: S3Server = request.getfixturevalue("moto_s3" if request.param == "moto" else request.param)
+    return store.new_bucket()
 
 
 @pytest.fixture(params=["ceph", "seaweedfs", "rclone"])

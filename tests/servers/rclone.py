@@ -13,7 +13,7 @@ import pytest
 
 from . import accepts_connections, find_in_wheel, free_port
 from .daemon import Daemon
-from .moto_s3 import Bucket, S3Gateway
+from .moto_s3 import S3Gateway
 
 _NO_EMPTY_NAME = "a folder or a file has no empty name: refused"
 
@@ -39,9 +39,3 @@ def rclone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         )
     finally:
         gateway.kill()
-
-
-@pytest.fixture
-def rclone_bucket(rclone: S3Gateway) -> Bucket:
-    """An empty bucket of rclone's server."""
-    return rclone.new_bucket()

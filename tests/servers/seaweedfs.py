@@ -16,7 +16,7 @@ import pytest
 
 from . import accepts_connections, find_in_wheel, free_ports
 from .daemon import Daemon
-from .moto_s3 import Bucket, S3Gateway
+from .moto_s3 import S3Gateway
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +27,6 @@ def seaweedfs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield node.start()
     finally:
         node.stop()
-
-
-@pytest.fixture
-def seaweedfs_bucket(seaweedfs: S3Gateway) -> Bucket:
-    """An empty bucket of SeaweedFS."""
-    return seaweedfs.new_bucket()
 
 
 class Node:

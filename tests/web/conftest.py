@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers.ceph import Ceph
-from tests.servers.moto_s3 import Bucket, S3Gateway, S3Server
+from tests.servers.moto_s3 import S3Server
 from tests.servers.origin import Origin
 
 from .site import ROUTES, Route, Scripted, Upstream
@@ -24,11 +22,9 @@ def route(request: pytest.FixtureRequest) -> Route:
 
 
 @pytest.fixture(params=["moto", "ceph", "fleet"])
-def upstream(request: pytest.FixtureRequest) -> Upstream:
+def upstream(request: pytest.FixtureRequest, site_on: Callable[[str], Upstream]) -> Upstream:
     """A site on each kind of source in turn: a quick S3 store, a real one, and a fleet host."""
-    site: Upstream = request.getfixturevalue(f"{request.param}_site")
-    site.reset()
-    return site
+    return site_on(request.param)
 
 
 @pytest.fixture
@@ -43,10 +39,9 @@ def watched(upstream: Upstream) -> Iterator[Upstream]:
 
 
 @pytest.fixture
-def fleet(fleet_site: Upstream) -> Upstream:
-    """A site on a fleet host."""
-    fleet_site.reset()
-    return fleet_site
+def fleet(site_on: Callable[[str], Upstream]) -> Upstream:
+    """A site on a fleet host that asks for a secret."""
+    return site_on("fleet")
 
 
 @pytest.fixture(scope="session", params=["storage", "fleet"])
@@ -57,44 +52,20 @@ def scripted(request: pytest.FixtureRequest) -> Iterator[Scripted]:
     site.origin.stop()
 
 
-@contextmanager
-def _site(kind: str, source: Bucket | Origin) -> Iterator[Upstream]:
-    """A site on one source; making a site's client costs more than a test."""
-    site = Upstream(kind, source)
-    yield site
-    site.stop()
-
-
 @pytest.fixture(scope="session")
-def moto_site(moto_s3: S3Server) -> Iterator[Upstream]:
-    """A site on moto's server."""
-    with _site("moto", moto_s3.new_bucket()) as site:
-        yield site
+def site_on(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Upstream]]:
+    """Finds the site on a kind of source; each is made once: making its client costs more than a test."""
+    made: dict[str, Upstream] = {}
 
+    def find(kind: str) -> Upstream:
+        if kind not in made and kind == "fleet":
+            made[kind] = Upstream(kind, Origin(secret=SECRET))
+        elif kind not in made:
+            store: S3Server = request.getfixturevalue("moto_s3" if kind == "moto" else kind)
+            made[kind] = Upstream(kind, store.new_bucket())
+        made[kind].reset()
+        return made[kind]
 
-@pytest.fixture(scope="session")
-def ceph_site(ceph: Ceph) -> Iterator[Upstream]:
-    """A site on Ceph's gateway."""
-    with _site("ceph", ceph.new_bucket()) as site:
-        yield site
-
-
-@pytest.fixture(scope="session")
-def seaweedfs_site(seaweedfs: S3Gateway) -> Iterator[Upstream]:
-    """A site on SeaweedFS."""
-    with _site("seaweedfs", seaweedfs.new_bucket()) as site:
-        yield site
-
-
-@pytest.fixture(scope="session")
-def rclone_site(rclone: S3Gateway) -> Iterator[Upstream]:
-    """A site on rclone's server, which answers a range with 200 and Content-Range."""
-    with _site("rclone", rclone.new_bucket()) as site:
-        yield site
-
-
-@pytest.fixture(scope="session")
-def fleet_site() -> Iterator[Upstream]:
-    """A site on a fleet host that asks for a secret."""
-    with _site("fleet", Origin(secret=SECRET)) as site:
-        yield site
+    yield find
+    for site in made.values():
+        site.stop()

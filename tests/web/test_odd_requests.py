@@ -6,14 +6,12 @@ import socket
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask_jwt_extended import JWTManager
 
 from cxb_recordings import InMemoryCallRepository, register
 from cxb_recordings.pytest_plugin import HoldInMemory
 from cxb_recordings.testing import InMemorySource
 
-from .site import JWT_KEY, PREFIXES, serving
+from .site import PREFIXES, host_app, serving
 from .unruly_host import DATA, KEY, NOTHING_HELD, PUBLIC, make_app
 
 ODD = "\xff\xfe%ff%"  # as WSGI hands on the bytes FF FE, and escapes that are none of UTF-8
@@ -43,6 +41,10 @@ def test_odd_bytes_in_a_part_of_the_request_neither_fail_nor_hold_anything(part:
         (f"download=1&{ODD}", True),
         (f"{ODD}&download=1", True),
         ("download=%31", True),
+        ("", False),
+        ("download=0", False),
+        ("download=", False),
+        ("x=1", False),
         (f"download=1{ODD}", False),
         ("download=&download=1", False),
         ("download", False),
@@ -76,9 +78,7 @@ def test_raw_bytes_in_the_request_line_of_a_real_server_play_the_recording() -> 
 
 
 def test_a_token_that_is_looked_for_in_an_odd_query_is_401(recordings_in_memory: HoldInMemory) -> None:
-    app = Flask("host")
-    app.config |= {"JWT_SECRET_KEY": JWT_KEY, "JWT_TOKEN_LOCATION": ["query_string"]}
-    JWTManager(app)
+    app = host_app(JWT_TOKEN_LOCATION=["query_string"])
     calls: Any = InMemoryCallRepository([{"session_id": "s-1", "recording_key": KEY}])
     register(app, dict, calls)
     recordings_in_memory(app, InMemorySource({KEY: DATA}))
