@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.servers.example import Example
 
-from .conftest import DEADLINE
+DEADLINE = 30_000  # milliseconds, for what a browser does
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WINDOWS = {"desk": DESK, "phone": PHONE}
 
 
 class Visitor:

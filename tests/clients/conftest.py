@@ -1,24 +1,25 @@
-"""One set of recordings and one gunicorn for all judges of a test process."""
+"""One set of recordings, one gunicorn and one example for all judges of a test process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.servers import find_program, missing
+from tests.servers import find_program, missing, stop
+from tests.servers.example import Example, start_example
 from tests.servers.moto_s3 import S3Server
 from tests.servers.origin import Origin
 from tests.servers.wsgi import WsgiServer
 
+from .callroom import DEADLINE, Visitor
 from .site import PUBLIC, Site, make_recordings, make_site
 
 BROWSER_ARGUMENTS = [
     *("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
 ]
-DEADLINE = 30_000  # milliseconds, for what a browser does
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,39 @@ def gthread(
 def links(gthread: WsgiServer) -> str:
     """The prefix of the public links; a token is ``{source}.{ending}``."""
     return gthread.url + PUBLIC
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    """The example, embedded, for all tests of a process; each uses a call of its own where it changes one."""
+    started = start_example(tmp_path_factory.mktemp("callroom") / "example.log")
+    yield started
+    stop(started.process)
+
+
+@pytest.fixture
+def visit(browser: Any, running: Example) -> Iterator[Callable[..., Visitor]]:
+    """A factory of visitors, logged in; at the end, nothing was wrong in a page's console and every source is on."""
+    visitors: list[Visitor] = []
+
+    def enter(**options: Any) -> Visitor:
+        visitor = Visitor(browser, running, **options)
+        visitors.append(visitor)
+        visitor.enter()
+        return visitor
+
+    yield enter
+    for visitor in visitors:
+        visitor.page.goto("/live")
+        while (off := visitor.page.locator(".switch[aria-checked=false]")).count():
+            off.first.click()
+            visitor.page.wait_for_timeout(100)
+        visitor.close()
+
+
+@pytest.fixture
+def expect(browser: Any) -> Any:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=30_000)
+    return expect

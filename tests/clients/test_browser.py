@@ -9,8 +9,8 @@ import pytest
 
 from tests.servers.wsgi import WsgiServer
 
-from .conftest import DEADLINE
-from .site import ADMIN, PUBLIC, SECONDS, Site, admin_token
+from .callroom import DEADLINE
+from .site import ADMIN, PUBLIC, SECONDS, SOURCES, Site, admin_token
 
 # Plays from a position and returns when it has got half a second further; an error of the element ends the promise.
 _PLAY_FROM = """(position) => new Promise((resolve, reject) => {
@@ -24,9 +24,14 @@ _PLAY_FROM = """(position) => new Promise((resolve, reject) => {
 })"""
 
 
-@pytest.mark.parametrize("ending", ["wav", "mp3", "ogg", "m4a"])
-@pytest.mark.parametrize("source", ["storage", "fleet"])
-@pytest.mark.parametrize("route", ["public link", "admin link with the login's cookie"])
+COOKIE = "admin link with the login's cookie"
+
+
+@pytest.mark.parametrize(
+    ("route", "source", "ending"),
+    [("public link", source, ending) for source in SOURCES for ending in ("wav", "mp3", "ogg", "m4a")]
+    + [(COOKIE, source, "wav") for source in SOURCES],
+)
 def test_a_browser_plays_and_seeks(
     browser: Any, gthread: WsgiServer, site: Site, route: str, source: str, ending: str
 ) -> None:

@@ -4,59 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
 from examples.audio import make_wav
-from tests.servers import stop
-from tests.servers.example import Example, start_example
+from tests.servers.example import Example
 
-from .callroom import Visitor
+from .callroom import WINDOWS, Visitor
 from .site import ask
 
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-WINDOWS = {"desk": DESK, "phone": PHONE}
 SESSIONS = r'href="/calls/([^"]+)"'
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    """The example, embedded; each test uses a call of its own where it changes one."""
-    started = start_example(tmp_path_factory.mktemp("callroom") / "example.log")
-    yield started
-    stop(started.process)
-
-
-@pytest.fixture
-def visit(browser: Any, running: Example) -> Iterator[Callable[..., Visitor]]:
-    """A factory of visitors, logged in; at the end, nothing was wrong in a page's console and every source is on."""
-    visitors: list[Visitor] = []
-
-    def enter(**options: Any) -> Visitor:
-        visitor = Visitor(browser, running, **options)
-        visitors.append(visitor)
-        visitor.enter()
-        return visitor
-
-    yield enter
-    for visitor in visitors:
-        visitor.page.goto("/live")
-        while (off := visitor.page.locator(".switch[aria-checked=false]")).count():
-            off.first.click()
-            visitor.page.wait_for_timeout(100)
-        visitor.close()
-
-
-@pytest.fixture
-def expect(browser: Any) -> Any:
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=30_000)
-    return expect
 
 
 def ingest(

@@ -11,10 +11,8 @@ import pytest
 from examples.audio import make_wav
 from tests.servers.example import Example
 
-from .callroom import Visitor
-from .test_callroom import WINDOWS, expect, ingest, running, visit
-
-__all__ = ["expect", "running", "visit"]  # fixtures
+from .callroom import WINDOWS, Visitor
+from .test_callroom import ingest
 
 
 def test_playback_goes_on_when_the_plugs_of_its_sources_are_pulled_one_by_one_and_one_is_put_back(

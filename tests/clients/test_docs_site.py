@@ -13,7 +13,7 @@ import pytest
 from tests.servers import missing
 from tests.servers.gunicorn import PROJECT
 
-from .conftest import DEADLINE
+from .callroom import DEADLINE
 
 TALLEST = 10_000  # pixels, at a width of 1280
 FOUND = {

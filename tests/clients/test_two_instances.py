@@ -15,7 +15,7 @@ from tests.servers import free_port
 from tests.servers.gunicorn import PROJECT, Gunicorn, GunicornFactory
 from tests.servers.nginx import NginxFactory
 
-from .conftest import DEADLINE
+from .callroom import DEADLINE
 from .site import PUBLIC, Site, ask
 
 SAYS_WHO = """
