@@ -12,20 +12,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .servers.gunicorn import GunicornFactory
+from .servers.gunicorn import GunicornFactory, host_source
 
 GB = 2**30
 GROWTH = 30 * 2**20
 RECORDING = "hole.wav"  # all of it is a hole: it takes no room on the disk
 PATH = "/api/v1/public/recordings/token"
-HOST = """\
-from flask import Flask
-from cxb_recordings import InMemoryCallRepository, register
-
-app = Flask("host")
-calls = InMemoryCallRepository([{{"session_id": "s", "recording_key": "a.wav", "recording_access_token": "token"}}])
-register(app, lambda: {settings!r}, calls, require_admin=lambda view: view).warm_up()
-"""
 
 
 class _Origin(socketserver.ThreadingTCPServer):
@@ -92,7 +84,8 @@ def test_a_recording_of_2_gb_streams_with_less_than_30_mb_growth(
         file.truncate(size)
     keys = {"access_key": "access-key", "secret_key": "secret-key"}
     storage = {"minio": {"endpoint": origin, "bucket": "recordings", **keys}}
-    source = HOST.format(settings=storage if kind == "storage" else {"cxbcore_fleet": [origin]})
+    settings = storage if kind == "storage" else {"cxbcore_fleet": [origin]}
+    source = host_source(settings, {"token": "a.wav"}) + "service.warm_up()\n"
     server = gunicorn(source, "--worker-class", "gthread", "--threads", "2")
     [worker] = server.worker_pids()
     play(server.url, whole=False)  # whatever is imported or made for the first listener

@@ -9,20 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.servers.conversation import Received
+from tests.servers.gunicorn import host_source
 from tests.servers.origin import Origin
 from tests.servers.replies import reply
 from tests.servers.wsgi import COMMANDS, OTHERS, WsgiServer
 
 DATA = bytes(range(256)) * 2000
 PLAYS = {*COMMANDS, "gunicorn gevent_pywsgi", "pywsgi", "cheroot"}
-HOST = """
-from flask import Flask
-from cxb_recordings import InMemoryCallRepository, register
-
-app = Flask("host")
-calls = [{{"session_id": key, "recording_key": key, "recording_access_token": key}} for key in ("whole", "broken")]
-register(app, lambda: {settings!r}, InMemoryCallRepository(calls), require_admin=lambda view: view)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +37,7 @@ def origin() -> Iterator[Origin]:
 def test_a_break_without_a_length_is_seen_under_every_server(
     request: pytest.FixtureRequest, origin: Origin, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    source = HOST.format(settings=origin.fleet())
+    source = host_source(origin.fleet(), {"whole": "whole", "broken": "broken"})
     server = WsgiServer(request, name, source, tmp_path_factory.mktemp("server"))
     try:
         server.start()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,16 @@ class Gunicorn:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=5)
+
+
+def host_source(settings: object, keys: Mapping[str, str], options: str = "") -> str:
+    """Python source of a host: its `app`, and `service` with `options`; `keys` has recordings' keys by their tokens."""
+    calls = [{"session_id": each, "recording_key": keys[each], "recording_access_token": each} for each in keys]
+    return (
+        "from flask import Flask\nfrom cxb_recordings import InMemoryCallRepository, register\napp = Flask('host')\n"
+        f"calls = InMemoryCallRepository({calls!r})\n"
+        f"service = register(app, lambda: {settings!r}, calls, require_admin=lambda view: view, {options})\n"
+    )
 
 
 class GunicornFactory(Protocol):

@@ -112,7 +112,9 @@ def test_no_more_than_so_many_are_remembered() -> None:
     for number in range(REMEMBERED_RECORDINGS + 1):
         desk.source.recordings[f"{number}.wav"] = b""
         desk.find(f"{number}.wav")
-    assert len(desk.stored._remembered) <= REMEMBERED_RECORDINGS
+    desk.find(f"{REMEMBERED_RECORDINGS}.wav")
+    desk.find("0.wav")
+    assert [desk.source.asked.count(f"{number}.wav") for number in (0, REMEMBERED_RECORDINGS)] == [2, 1]
 
 
 def test_no_signed_url_is_in_a_repr() -> None:

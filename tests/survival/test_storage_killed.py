@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import random
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ import pytest
 
 from tests.servers import find_program, stop, wait_until
 from tests.servers.ceph import Ceph
-from tests.servers.gunicorn import Gunicorn, GunicornFactory
+from tests.servers.gunicorn import Gunicorn, GunicornFactory, host_source
 from tests.servers.moto_s3 import Bucket
 from tests.servers.origin import OriginFactory
 
@@ -22,19 +21,7 @@ KEY = "2024/05/long call.wav"
 SIZE = 200_000_000
 SEEN = 20_000_000  # bytes at the client when the gateway is killed: more than all buffers on the way hold
 
-HOST = """
-import json, os
-from flask import Flask
-from cxb_recordings import InMemoryCallRepository, register
-
-app = Flask("host")
-settings = json.loads(os.environ["SYSTEM_SETTINGS"])
-calls = [{"session_id": "1", "recording_key": os.environ["KEY"], "recording_access_token": "token"}]
-register(
-    app, lambda: settings, InMemoryCallRepository(calls), require_admin=lambda view: view,
-    connect_timeout=1, read_timeout=2, resume_attempts=2, resume_timeout=5,
-)
-"""
+OPTIONS = "connect_timeout=1, read_timeout=2, resume_attempts=2, resume_timeout=5"
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +30,8 @@ def recording() -> bytes:
 
 
 def host(gunicorn: GunicornFactory, settings: Mapping[str, object]) -> Gunicorn:
-    return gunicorn(
-        HOST,
-        *("--worker-class", "gthread", "--threads", "4"),
-        environment={"SYSTEM_SETTINGS": json.dumps(settings), "KEY": KEY},
-    )
+    source = host_source(settings, {"token": KEY}, OPTIONS)
+    return gunicorn(source, "--worker-class", "gthread", "--threads", "4")
 
 
 @contextlib.contextmanager

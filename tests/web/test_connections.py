@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.gunicorn import GunicornFactory
+from tests.servers.gunicorn import GunicornFactory, host_source
 from tests.servers.origin import Origin
 
 from .site import KEY, Site, Upstream
@@ -76,24 +76,15 @@ def test_listeners_who_come_at_once_get_one_pool(kind: str) -> None:
             assert origin.accepted == together, "all of those connections are kept"
 
 
-FORKING_HOST = """\
-from flask import Flask
-from cxb_recordings import InMemoryCallRepository, register
-
-app = Flask("host")
-calls = InMemoryCallRepository([{{"session_id": "s", "recording_key": "a.wav", "recording_access_token": "token"}}])
-register(app, lambda: {settings!r}, calls, require_admin=lambda view: view)
-assert app.test_client().get("/api/v1/recordings/s").data == b"0123456789"
-"""
-
-
 @pytest.mark.parametrize("upstream", ["ceph", "fleet"], indirect=True)  # moto's server closes each connection
 def test_a_worker_that_is_forked_after_a_playback_makes_a_connection_of_its_own(
     upstream: Upstream, gunicorn: GunicornFactory
 ) -> None:
     upstream.store(DATA, "a.wav")
     before = upstream.relay.accepted
-    server = gunicorn(FORKING_HOST.format(settings=upstream.provider()), "--preload")
+    source = host_source(upstream.provider(), {"token": "a.wav"})
+    source += f"assert app.test_client().get('/api/v1/recordings/token').data == {DATA!r}\n"
+    server = gunicorn(source, "--preload")
     assert upstream.relay.accepted == before + 1, "the connection that was pooled before the fork"
 
     with urllib.request.urlopen(f"{server.url}/api/v1/public/recordings/token", timeout=30) as answer:

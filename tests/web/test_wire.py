@@ -11,7 +11,7 @@ import pytest
 
 from cxb_recordings.errors import StreamBroken
 from tests.servers import wait_until
-from tests.servers.gunicorn import gunicorns
+from tests.servers.gunicorn import gunicorns, host_source
 from tests.servers.origin import Origin
 from tests.servers.replies import reply
 
@@ -20,17 +20,6 @@ from .site import PREFIXES, Scripted, Site, serving
 DATA = bytes(range(256)) * 40
 LONG = bytes(range(256)) * 65536  # 16 MB: more than all sockets on the way hold
 KEYS = {"call.wav": DATA, "empty.wav": b"", "звонок 📞.wav": DATA, "long.wav": LONG}
-HOST = """\
-from flask import Flask
-from cxb_recordings import InMemoryCallRepository, register
-
-app = Flask("host")
-calls = [
-    {{"session_id": key, "recording_key": key, "recording_access_token": f"t{{number}}"}}
-    for number, key in enumerate({keys!r})
-]
-register(app, lambda: {settings!r}, InMemoryCallRepository(calls), require_admin=lambda view: view)
-"""
 
 
 class Server:
@@ -57,7 +46,7 @@ class Server:
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Flask's own server and gunicorn in turn."""
     host = Origin(dict(KEYS))
-    source = HOST.format(keys=list(KEYS), settings={"cxbcore_fleet": [host.url]})
+    source = host_source(host.fleet(), {f"t{number}": key for number, key in enumerate(KEYS)})
     if request.param == "gunicorn":
         with gunicorns(tmp_path_factory.mktemp("gunicorn")) as start:
             url = urlsplit(start(source, "--worker-class", "gthread", "--threads", "4").url)
