@@ -282,6 +282,18 @@ def test_the_test_client_streams_and_frees_the_upstream_when_it_leaves(app: Flas
     assert [event.complete for event in held.heard(signals.RecordingServed)] == [False]
 
 
+async def converse(app: Flask, send: Any, method: str = "GET", headers: dict[str, str] | None = None) -> None:
+    """One request to an ASGI app, whose messages go to `send`."""
+    pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "http_version": "1.1", "method": method, "path": LINK, "query_string": b""}
+    scope |= {"headers": pairs, "scheme": "http", "server": ("h", 80), "client": ("127.0.0.1", 1), "root_path": ""}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await WsgiToAsgi(app)(scope, receive, send)  # type: ignore[no-untyped-call]
+
+
 class Asgi:
     """A conversation with an ASGI app: one request, and what it sent before the listener left, if ever."""
 
@@ -289,25 +301,17 @@ class Asgi:
         self, app: Flask, *, method: str = "GET", headers: dict[str, str] | None = None, leaves_after: int | None = None
     ) -> None:
         self.sent: list[dict[str, Any]] = []
-        pairs = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-        scope = {"type": "http", "http_version": "1.1", "method": method, "path": LINK, "query_string": b""}
-        scope |= {"headers": pairs, "scheme": "http", "server": ("h", 80), "client": ("127.0.0.1", 1), "root_path": ""}
-        requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-        async def receive() -> dict[str, Any]:
-            return next(requests)
 
         async def send(message: dict[str, Any]) -> None:
             if len(self.sent) == leaves_after:
                 raise ConnectionResetError
             self.sent.append(message)
 
-        asyncio.run(WsgiToAsgi(app)(scope, receive, send))  # type: ignore[no-untyped-call]
+        asyncio.run(converse(app, send, method, headers))
 
     @property
     def status(self) -> int:
-        status: int = self.sent[0]["status"]
-        return status
+        return int(self.sent[0]["status"])
 
     @property
     def body(self) -> bytes:
@@ -327,3 +331,20 @@ def test_an_async_host_plays_through_asgiref(app: Flask, held: InMemoryRecording
     held.source.breaks = [20_000, *[0] * 20]
     with pytest.raises(StreamBroken):
         Asgi(app)
+
+
+def test_under_asgiref_a_listener_waits_until_the_one_before_has_finished(app: Flask, held: InMemoryRecordings) -> None:
+    async def listen() -> None:
+        goes_on, began = asyncio.Event(), list[object]()
+
+        async def send(message: object) -> None:
+            began.append(message)
+            await goes_on.wait()
+
+        both = [asyncio.create_task(converse(app, send)) for _ in range(2)]
+        await asyncio.wait(both, timeout=0.3)
+        assert len(began) == 1
+        goes_on.set()
+        await asyncio.gather(*both)
+
+    asyncio.run(listen())
