@@ -65,7 +65,7 @@ class RecordingService:
 
     def warm_up(self) -> None:
         """Make pools and read certificates before the first listener comes."""
-        self.sources.of(self.settings())
+        self.sources.of(self.settings().sections)
 
     def open(
         self, key: str, request: PlaybackRequest, listener: Listener | None = None, *, may_hand_over: bool = False
@@ -97,7 +97,7 @@ class RecordingService:
                 request,
                 listener,
                 self.sources,
-                self.sources.of(self.settings()),
+                self.sources.of(self.settings().sections),
                 place,
                 self.streams if hands_over else None,
                 self._stream_limits,

@@ -12,7 +12,7 @@ from .calls.repository import Call
 from .endpoints import endpoint_url, find_object, region_from_endpoint
 from .playback.source import key_is_askable
 from .settings import SystemSettings, read_settings
-from .sources.presigning import presign_get_object
+from .sources.storage.presigning import presign_get_object
 
 __all__ = [
     "DAY",

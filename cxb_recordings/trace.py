@@ -1,24 +1,24 @@
-"""One recording through every step: the call, its key, storage, each fleet host. Nothing is downloaded."""
+"""One recording through every step: the call, its key, each source. Nothing is downloaded."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from .calls.repository import Call, CallRepository, recording_key_from_call
 from .calls.tokens import is_well_formed
-from .doctor import host_failure, live_settings
+from .doctor import live_settings
 from .endpoints import find_object
 from .errors import NotARecording, RecordingMissing, SourceUnavailable
-from .findings import Finding, unreachable, what
+from .findings import Finding, what
 from .links import crm_url_problem
 from .playback.opening import prove
 from .playback.pace import Pace
 from .playback.source import RecordingSource, key_is_askable
 from .service import RecordingService
 from .settings import SystemSettings
-from .sources.probes import StorageProbe, fleet_hosts
 
 READ_SECONDS = 10.0  # for the first bytes of a recording
 
@@ -87,30 +87,14 @@ def _check_key(call: Call, key: str | None) -> Iterator[Finding]:
 
 
 def _check_sources(service: RecordingService, settings: SystemSettings, key: str, call: Call) -> Iterator[Finding]:
-    findings = []
-    if settings.storage is None:
-        fields = ", ".join(fault.field for fault in settings.faults if not fault.field.startswith("cxbcore_"))
-        remedy = "`flask recordings doctor` names what is missing"
-        seen = f"skipped: not configured{f' (see {fields})' if fields else ''}"
-        findings.append(Finding("failure" if fields else "ok", "storage", seen, remedy if fields else ""))
-    else:
-        probe = StorageProbe(settings.storage, service.options.transport())
-        endpoint = settings.storage.endpoint_url
-
-        def storage_failure(exc: SourceUnavailable) -> Finding:
-            if not exc.responded:
-                return unreachable("storage", endpoint, exc)
-            remedy = "`flask recordings doctor` looks at credentials, bucket, clock and region"
-            return Finding("failure", "storage", exc.reason, remedy, http_status=exc.status)
-
-        findings.append(_ask(probe.source, key, storage_failure))
-    for host, asked in zip(settings.fleet, fleet_hosts(settings, service.options.transport()), strict=True):
-        has_secret = host.secret is not None
-
-        def failure(exc: SourceUnavailable, name: str = asked.name, has_secret: bool = has_secret) -> Finding:
-            return host_failure(name, exc, has_secret=has_secret)
-
-        findings.append(_ask(asked, key, failure))
+    findings: list[Finding] = []
+    for section in settings.sections:
+        if not section.sources:
+            findings += section.kind.trace_absence(section)
+        make = section.kind.connect(service.options.transport())
+        for each in section.sources:
+            source = make(each)
+            findings.append(_ask(source, key, partial(section.kind.explain, each, name=source.name)))
     yield from findings
     yield _verdict(findings, settings, key, call)
 
@@ -148,7 +132,7 @@ def _verdict(findings: list[Finding], settings: SystemSettings, key: str, call: 
     seen = "no source has it"
     if has_failed:
         return Finding("failure", "recording", "no source that answers has it", "mend the sources that failed first")
-    if not settings.fleet and settings.storage is None:
+    if not settings.sources:
         seen = "there is no source at all"
     remedy = "look whether the upload finished, and under which key"
     storage = settings.storage

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from cxb_recordings import RecordingService
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
+from cxb_recordings.sources.fleet import FLEET
 
 from .plugs import Plug
 
@@ -50,7 +51,7 @@ class Sources:
     def all(self) -> list[Source]:
         """The sources in the order in which they are asked."""
         settings = self._recordings.settings()
-        fleet = enumerate((host.base_url for host in settings.fleet), start=1)
+        fleet = enumerate((host.base_url for host in settings.section(FLEET).sources), start=1)
         found = [self._source(number, fleet_name(number), url) for number, url in fleet]
         if settings.storage is not None:
             found.insert(0, self._source(0, STORAGE, settings.storage.endpoint_url))
@@ -58,14 +59,14 @@ class Sources:
 
     def names(self) -> dict[str, str]:
         """What people call a source, by the name that the library's signals have for it."""
-        hosts = enumerate(self._recordings.settings().fleet, start=1)
+        hosts = enumerate(self._recordings.settings().section(FLEET).sources, start=1)
         return {_STORAGE_IN_SIGNALS: STORAGE} | {host.base_url: fleet_name(number) for number, host in hosts}
 
     def holding(self, key: str) -> list[Source]:
         """Ask each source for the recording (HEAD)."""
         names = self.names()
         answers = {}
-        for source in self._recordings.sources.of(self._recordings.settings()):
+        for source in self._recordings.sources.of(self._recordings.settings().sections):
             try:
                 source.describe(key)
                 answers[names[source.name]] = "has it"

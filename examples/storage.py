@@ -11,7 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cxb_recordings.settings import StorageSettings
+from cxb_recordings.sources.storage.settings import StorageSettings
 
 
 class StorageRefused(Exception):

@@ -52,6 +52,14 @@ def test_imports_keep_the_contracts_of_import_linter() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_each_third_party_import_is_kept_to_its_rooms_by_a_contract() -> None:
+    config = ConfigParser()
+    config.read(PROJECT / "setup.cfg")
+    protected = {name for section in config.values() for name in section.get("protected_modules", "").split()}
+
+    assert {top for path in PACKAGE for top in third_party_imports(path)} == protected
+
+
 def test_every_third_party_import_is_a_declared_dependency() -> None:
     config = ConfigParser()
     config.read(PROJECT / "setup.cfg")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cxb_recordings import MongoCallRepository, MongoSettingsProvider
-from cxb_recordings.doctor import check_region
-from cxb_recordings.settings import StorageSettings
-from cxb_recordings.sources.probes import StoreReply
+from cxb_recordings.sources.storage.checks import check_region
+from cxb_recordings.sources.storage.probe import StoreReply
+from cxb_recordings.sources.storage.settings import StorageSettings
 from tests.commands import SECRET, Healthy, bucket, doctor, healthy, judged, trace
 from tests.servers import free_port
 from tests.servers.conversation import Received

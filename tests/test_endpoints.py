@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxb_recordings.endpoints import StorageHost, split_base_url
-from cxb_recordings.settings import StorageSettings
+from cxb_recordings.sources.storage.settings import StorageSettings
 from cxb_recordings.storage_urls import endpoint_url, region_from_endpoint
 from tests.sources import signs_as_boto3
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxb_recordings import field_names
 from cxb_recordings.doctor import check_settings
+from cxb_recordings.fields import misnamed
 from cxb_recordings.settings import SettingsReader, read_settings
+from cxb_recordings.sources.kinds import KINDS
+from cxb_recordings.sources.storage.settings import FIELDS
 
 SECRET = "a value that must not be shown"
 MINIO = {"endpoint": "minio.example", "access_key": SECRET, "secret_key": SECRET, "bucket": "recordings"}
@@ -134,7 +136,7 @@ def test_a_name_that_is_nearly_right_costs_nothing_but_a_warning(caplog: pytest.
 
 @given(st.dictionaries(st.text(max_size=20) | st.from_regex(r"\A[\x00-\x7f]*secret[\n_ -]?key\Z"), st.text()))
 def test_no_name_that_is_shown_makes_a_line_of_its_own(section: dict[object, object]) -> None:
-    for fields in (field_names.SECTIONS, field_names.STORAGE, field_names.FLEET_HOST):
-        for name, field in field_names.misnamed(section, fields):
-            assert field in fields
+    for each in (FIELDS, *(kind.fields for kind in KINDS)):
+        for name, meant in misnamed(section, each):
+            assert meant in [field.name for field in each]
             assert name.isprintable()

@@ -251,8 +251,8 @@ def test_warm_up_makes_the_clients_before_the_first_listener_comes(
     def too_late(*_: object, **__: object) -> None:
         raise AssertionError("a client is made for a listener")
 
-    monkeypatch.setattr("cxb_recordings.sources.sources.ObjectStorage", too_late)
-    monkeypatch.setattr("cxb_recordings.sources.sources.make_session", too_late)
+    monkeypatch.setattr("cxb_recordings.sources.storage.kind.ObjectStorage", too_late)
+    monkeypatch.setattr("cxb_recordings.sources.fleet.make_session", too_late)
     assert app.test_client().get("/api/v1/public/recordings/token-1").data == b"storage"
     assert server.requests == []
 

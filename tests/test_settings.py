@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxb_recordings.errors import SettingsError
-from cxb_recordings.settings import FleetHostSettings, SettingsReader, StorageSettings, SystemSettings, read_settings
+from cxb_recordings.settings import SettingsReader, read_settings
+from cxb_recordings.sources.fleet import FLEET, FleetHostSettings
+from cxb_recordings.sources.storage.settings import StorageSettings
 from cxb_recordings.storage_urls import generate_signed_url
 from tests.sources import signs_as_boto3
 
@@ -76,9 +78,8 @@ GOOD_STORAGE: dict[str, tuple[dict[str, Any], StorageSettings]] = {
 @pytest.mark.parametrize(("document", "expected"), GOOD_STORAGE.values(), ids=GOOD_STORAGE)
 def test_storage_settings_are_read(document: dict[str, Any], expected: StorageSettings) -> None:
     found = read_settings(document)
-
-    assert found == SystemSettings(expected)
-    assert found.require_storage() == expected
+    assert found.sources == (expected,)
+    assert (found.require_storage(), found.faults, found.misnamed) == (expected, (), ())
 
 
 WRONG_TYPES: list[Any] = [0, 1.5, True, False, [], ["x"], {}, {"x": "y"}, b"x"]
@@ -140,12 +141,13 @@ def test_settings_that_are_no_mapping_are_named(document: object) -> None:
     found = read_settings(document)
 
     assert [fault.field for fault in found.faults] == ["settings"]
-    assert (found.storage, found.fleet) == (None, ())
+    assert (found.storage, found.sources) == (None, ())
 
 
 @pytest.mark.parametrize("document", [{}, {"minio": None, "cxbcore_fleet": None, "cxbcore_secret": None}])
 def test_both_sections_may_be_missing(document: object) -> None:
-    assert read_settings(document) == SystemSettings()
+    found = read_settings(document)
+    assert (found.sources, found.faults, found.misnamed) == ((), (), ())
 
 
 FLEETS: dict[str, tuple[Any, list[FleetHostSettings], list[str]]] = {
@@ -192,7 +194,7 @@ FLEETS: dict[str, tuple[Any, list[FleetHostSettings], list[str]]] = {
 def test_fleet_hosts_are_read_in_order(fleet: Any, hosts: list[FleetHostSettings], faults: list[str]) -> None:
     found = read_settings({"cxbcore_fleet": fleet, "cxbcore_secret": SECRETS[2]})
 
-    assert list(found.fleet) == hosts
+    assert list(found.sources) == hosts
     assert [fault.field for fault in found.faults] == faults
 
 
@@ -200,7 +202,7 @@ def test_fleet_hosts_are_read_in_order(fleet: Any, hosts: list[FleetHostSettings
 def test_a_host_is_asked_also_without_a_secret(secret: object) -> None:
     found = read_settings({"cxbcore_fleet": ["https://f.example"], "cxbcore_secret": secret})
 
-    assert found.fleet == (FleetHostSettings("https://f.example"),)
+    assert found.sources == (FleetHostSettings("https://f.example"),)
     assert [fault.field for fault in found.faults] == ([] if secret in (None, "") else ["cxbcore_secret"])
 
 
@@ -246,7 +248,7 @@ def test_each_change_is_noticed_in_place_and_logged_once(warnings: Callable[[], 
     provider.document["cxbcore_fleet"][0] = "https://fleet.example"
     provider.document["cxbcore_fleet"][1]["secret"] = SECRETS[3]
     assert read().storage == STORAGE
-    assert [host.secret for host in read().fleet] == [None, SECRETS[3]]
+    assert [host.secret for host in read().section(FLEET).sources] == [None, SECRETS[3]]
     assert warnings() == []
 
     provider.document["minio"]["secret_key"] = ""
@@ -259,7 +261,7 @@ def test_plain_http_in_the_fleet_gives_one_warning(warnings: Callable[[], list[l
         Provider({"cxbcore_fleet": ["http://a.example", "https://b.example"], "cxbcore_secret": SECRETS[2]})
     )
 
-    assert read().plain_http_hosts == ("http://a.example",)
+    read()
     read()
 
     [record] = warnings()
@@ -298,7 +300,7 @@ def test_no_value_stands_in_a_log_a_repr_or_an_error(
     for section in (MINIO, MINIO | {"bucket": junk}, broken):
         document = {"minio": section, "cxbcore_fleet": fleet, "cxbcore_secret": SECRETS[2]}
         found = SettingsReader(Provider(document))()
-        texts += [repr(found), str(found), repr(found.fleet), repr(found.faults)]
+        texts += [repr(found), str(found), repr(found.sources), repr(found.faults)]
         try:
             found.require_storage()
         except SettingsError as exc:
@@ -344,6 +346,5 @@ def test_any_json_anywhere_gives_settings_or_named_faults_and_never_an_exception
 @given(st.sampled_from(sorted(MINIO)), st.text(max_size=5) | st.from_regex(r"\A[a-z0-9.:_-]{1,70}\Z"))
 def test_whatever_storage_settings_are_accepted_boto3_accepts_too_and_signs_for_alike(name: str, value: str) -> None:
     accepted = read_settings(minio(**{name: value}))
-
     if accepted.storage is not None:
         assert signs_as_boto3(accepted.storage, "key")

@@ -1,11 +1,12 @@
-"""Fleet hosts: the machines that took the calls, asked over their one HTTP route.
+"""Fleet hosts, the machines that took the calls, as a kind of source: settings, client, and checks.
 
-``GET {base}/recordings/{key}`` with ``X-CXBCore-Secret``. In which order hosts are asked is not decided here.
+They are asked over their one HTTP route, ``GET {base}/recordings/{key}`` with ``X-CXBCore-Secret``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import NoReturn
 from urllib.parse import quote
@@ -14,9 +15,12 @@ import requests
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import ProtocolError
 
+from ..endpoints import split_base_url
 from ..errors import RecordingMissing, SourceUnavailable
-from ..settings import FleetHostSettings
+from ..fields import Fault, Field, Outline, Scalar, not_read, outline, read_secret, scalar, type_name
+from ..findings import Finding, unreachable
 from .http_source import HttpSource
+from .kind import Section, SourceKind
 from .reply import status_failure
 from .strict_http import StrictAdapter
 from .tls import TlsAdapter
@@ -24,6 +28,29 @@ from .transport import Transport
 
 POOL_SIZE = 100  # connections kept for reuse for each host
 POOLED_HOSTS = 64
+
+_HOST_FIELDS = (
+    Field("url", ("baseurl", "uri", "host", "hostname", "address", "endpoint")),
+    Field("secret", ("cxbcoresecret", "xcxbcoresecret", "cxbcoresecretkey", "secretkey")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHostSettings:
+    """A fleet host.
+
+    Attributes:
+        base_url: without a trailing slash.
+        secret: sent as X-CXBCore-Secret; None where there is none.
+    """
+
+    base_url: str
+    secret: str | None = field(default=None, repr=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether secret and recordings travel unencrypted."""
+        return self.base_url.startswith("http://")
 
 
 def make_session(ca_bundle: str | None = None) -> requests.Session:
@@ -53,11 +80,11 @@ class FleetHost(HttpSource):
         self._base_url = host.base_url
         self._secret = {"X-CXBCore-Secret": host.secret} if host.secret else {}
         self._timeout = (transport.connect_timeout, transport.read_timeout)
-        self._refused = transport.require_https and not host.base_url.startswith("https://")
+        self.is_refused = transport.require_https and host.is_plain
 
     def send(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
         """See :meth:`HttpSource.send`."""
-        if self._refused:
+        if self.is_refused:
             raise SourceUnavailable("plain http, and require_https_fleet is set")
         segments = key.split("/")
         if "" in segments or "\\" in key:
@@ -89,3 +116,107 @@ class FleetHost(HttpSource):
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: a redirect would take X-CXBCore-Secret along, and requests reads and decodes the body of one."""
+
+
+_Entry = Outline | Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class _FleetOutline:
+    hosts: Scalar | tuple[_Entry, ...]
+    secret: Scalar
+
+
+class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
+    """Fleet hosts, in order."""
+
+    fields = (
+        Field("cxbcore_fleet", ("cxbcorefleets", "cxbcorefleethosts", "cxbcorehosts")),
+        Field("cxbcore_secret", ("cxbcoresecrets", "cxbcoresecretkey", "xcxbcoresecret")),
+    )
+    impostor = "look whether the URL leads to a CXB Core: something else answers there"
+
+    def outline(self, document: Mapping[object, object]) -> _FleetOutline:
+        """See :meth:`SourceKind.outline`."""
+        fleet = document.get("cxbcore_fleet")
+        secret = scalar(document.get("cxbcore_secret"))
+        if not isinstance(fleet, (list, tuple)):
+            return _FleetOutline(scalar(fleet), secret)
+        return _FleetOutline(tuple(outline(entry, _HOST_FIELDS) for entry in fleet), secret)
+
+    def read(self, outline: _FleetOutline) -> Section[FleetHostSettings]:
+        """See :meth:`SourceKind.read`."""
+        faults: list[Fault] = []
+        secret = read_secret(outline.secret, "cxbcore_secret", faults)
+        entries = outline.hosts if isinstance(outline.hosts, tuple) else ()
+        if outline.hosts is not None and not isinstance(outline.hosts, tuple):
+            faults.append(Fault("cxbcore_fleet", f"a list is needed, not {type_name(outline.hosts)}"))
+        hosts: list[FleetHostSettings] = []
+        misnamed: list[Fault] = []
+        for number, entry in enumerate(entries):
+            name = f"cxbcore_fleet[{number}]"
+            host = _read_host(entry, name, secret, faults)
+            hosts += [host] if host else []
+            misnamed += not_read(entry.misnamed, f"{name}.") if isinstance(entry, Outline) else ()
+        plain = ", ".join(host.base_url for host in hosts if host.is_plain)
+        warnings = (f"fleet hosts over plain http: {plain}; their secret can be read on the way",) if plain else ()
+        return Section(self, tuple(hosts), tuple(faults), tuple(misnamed), warnings)
+
+    def connect(self, transport: Transport) -> Callable[[FleetHostSettings], FleetHost]:
+        """See :meth:`SourceKind.connect`."""
+        session = make_session(transport.ca_bundle)
+        return lambda host: FleetHost(session, host, transport)
+
+    def check(self, settings: FleetHostSettings, source: FleetHost) -> Iterator[Finding]:
+        """See :meth:`SourceKind.check`."""
+        yield self.check_answer(settings, source)
+        if settings.is_plain and not source.is_refused:
+            seen = "plain http: the secret and the recordings can be read on the way"
+            yield Finding("warning", source.name, seen, "give the host a certificate, and an https:// URL here")
+        if settings.secret is None:
+            yield Finding("warning", source.name, "no secret is sent", "set cxbcore_secret, or this host's secret")
+
+    def check_answer(self, settings: FleetHostSettings, source: FleetHost) -> Finding:
+        """See :meth:`SourceKind.check_answer`."""
+        finding = super().check_answer(settings, source)
+        accepts = finding.status == "ok" and settings.secret is not None
+        return replace(finding, seen=f"{finding.seen}, and accepts the secret") if accepts else finding
+
+    def explain(self, settings: FleetHostSettings, exc: SourceUnavailable, name: str) -> Finding:
+        """See :meth:`SourceKind.explain`."""
+        if exc.status in (401, 403):
+            is_sent = settings.secret is not None
+            meaning = "the X-CXBCore-Secret is refused" if is_sent else "it wants a secret, and none is configured"
+            remedy = "set cxbcore_secret, or this host's own secret, to the host's"
+            return Finding("failure", name, f"status {exc.status}: {meaning}", remedy, http_status=exc.status)
+        if exc.status is not None:
+            remedy = "look at the host's own log"
+            if 300 <= exc.status < 400:
+                remedy = "put the URL that it leads to into cxbcore_fleet: redirects are not followed"
+            return Finding("failure", name, exc.reason, remedy, http_status=exc.status)
+        if exc.responded:
+            return Finding("failure", name, exc.reason, "give the host an https:// URL, or unset require_https_fleet")
+        return unreachable(name, name, exc)
+
+    def check_absence(self, section: Section[FleetHostSettings], *, has_others: bool) -> Iterator[Finding]:  # noqa: ARG002
+        """See :meth:`SourceKind.check_absence`."""
+        seen = "there is no usable fleet host: the fleet is never asked"
+        remedy = "add the fleet hosts to cxbcore_fleet: until then storage is the only source"
+        yield Finding("warning" if has_others else "failure", "cxbcore_fleet", seen, remedy)
+
+
+def _read_host(entry: _Entry, name: str, secret: str | None, faults: list[Fault]) -> FleetHostSettings | None:
+    """The host of an entry, with its own secret or else the fleet's `secret`; None where there are faults."""
+    before = len(faults)
+    url, own_secret, name_of_url = entry, None, name
+    if isinstance(entry, Outline):
+        url, name_of_url = entry.values[0], f"{name}.url"
+        own_secret = read_secret(entry.values[1], f"{name}.secret", faults)
+    try:
+        parts = split_base_url(url)
+    except ValueError as exc:
+        faults.append(Fault(name_of_url, str(exc)))
+    return FleetHostSettings(parts.geturl(), own_secret or secret) if len(faults) == before else None
+
+
+FLEET = FleetKind()

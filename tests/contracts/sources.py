@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cxb_recordings.playback.source import RecordingSource
-from cxb_recordings.settings import FleetHostSettings, read_settings
-from cxb_recordings.sources.fleet import FleetHost, make_session
-from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.settings import read_settings
+from cxb_recordings.sources.fleet import FleetHost, FleetHostSettings, make_session
+from cxb_recordings.sources.storage.client import ObjectStorage
 from cxb_recordings.sources.transport import Transport
 from cxb_recordings.testing import InMemorySource
 from tests.servers import free_port

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cxb_recordings.playback.source import OpenedRecording, RecordingSource
-from cxb_recordings.settings import FleetHostSettings, StorageSettings
-from cxb_recordings.sources.fleet import FleetHost, make_session
-from cxb_recordings.sources.object_storage import ObjectStorage
-from cxb_recordings.sources.presigning import presign_get_object
+from cxb_recordings.sources.fleet import FleetHost, FleetHostSettings, make_session
+from cxb_recordings.sources.storage.client import ObjectStorage
+from cxb_recordings.sources.storage.presigning import presign_get_object
+from cxb_recordings.sources.storage.settings import StorageSettings
 from cxb_recordings.sources.transport import Transport
 from tests.servers.moto_s3 import S3Server
 

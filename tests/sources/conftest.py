@@ -10,8 +10,7 @@ import pytest
 import requests
 
 from cxb_recordings.playback.source import RecordingSource
-from cxb_recordings.settings import FleetHostSettings
-from cxb_recordings.sources.fleet import FleetHost, make_session
+from cxb_recordings.sources.fleet import FleetHost, FleetHostSettings, make_session
 from cxb_recordings.sources.transport import Transport
 
 from . import fleet, storage

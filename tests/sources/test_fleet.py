@@ -12,8 +12,7 @@ import responses
 
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import ByteSpan, RangeRequest
-from cxb_recordings.settings import FleetHostSettings
-from cxb_recordings.sources.fleet import FleetHost, make_session
+from cxb_recordings.sources.fleet import FleetHost, FleetHostSettings, make_session
 from cxb_recordings.sources.transport import Transport
 from tests.servers import free_port
 from tests.servers.conversation import Kind, Validator

@@ -16,8 +16,8 @@ from cxb_recordings import generate_signed_url
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.settings import read_settings
-from cxb_recordings.sources import object_storage
-from cxb_recordings.sources.object_storage import ObjectStorage
+from cxb_recordings.sources.storage import client
+from cxb_recordings.sources.storage.client import ObjectStorage
 from cxb_recordings.sources.transport import Transport
 from tests.fakes import FakeTime
 from tests.servers import free_port
@@ -166,7 +166,7 @@ def test_nothing_in_the_environment_adds_to_a_request() -> None:
 
 def test_a_signature_serves_every_range_of_a_recording_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now, signed = FakeTime(), []
-    monkeypatch.setattr(object_storage, "time", SimpleNamespace(time=now.clock, monotonic=now.clock))
+    monkeypatch.setattr(client, "time", SimpleNamespace(time=now.clock, monotonic=now.clock))
     with ScriptedOrigin([reply(200, {}, DATA)] * 4) as server:
         source = scripted(server)
         sign = source._signer.add_auth
@@ -179,7 +179,7 @@ def test_a_signature_serves_every_range_of_a_recording_for_a_minute(monkeypatch:
         assert read(source.open("k")) == DATA
         assert read(source.open("k", RangeRequest(0, None))) == DATA
         assert read(source.open("other")) == DATA
-        now.sleep(object_storage.SIGNED_SECONDS)
+        now.sleep(client.SIGNED_SECONDS)
         assert read(source.open("k")) == DATA
 
         assert signed == ["/recordings/k", "/recordings/other", "/recordings/k"]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cxb_recordings import RecordingService, enrich_call_with_accessible_url, generate_signed_url
-from cxb_recordings.doctor import check_storage
+from cxb_recordings.doctor import check_sources
 from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
@@ -48,11 +48,11 @@ def session_token(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 def test_requests_carry_the_configured_session_token_signed(origin: Origin, session_token: str | None) -> None:
     settings = document(origin, session_token=session_token)
     service = RecordingService(lambda: settings, Options(offload="/_protected/"))
-    [source] = service.sources.of(service.settings())
+    [source] = service.sources.of(service.settings().sections)
 
     source.open("a.wav", RangeRequest(0, 0)).body.close()
     source.describe("a.wav")
-    list(check_storage(service.settings(), service.options))
+    list(check_sources(service.settings(), service.options.transport()))
     handed = service.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over
 
     assert len(origin.requests) > 3
@@ -85,7 +85,7 @@ def test_a_session_token_stands_in_no_repr_and_no_log(origin: Origin, caplog: py
     origin.answer = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     service = RecordingService(lambda: settings)
 
-    findings = list(check_storage(service.settings(), service.options))
+    findings = list(check_sources(service.settings(), service.options.transport()))
 
     assert TOKEN not in repr(service.settings())
     assert TOKEN not in caplog.text + str(findings)
@@ -97,7 +97,7 @@ def test_the_doctor_names_the_session_token_where_the_store_refuses_it(origin: O
     head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n" % len(error)
     origin.answer = lambda _: head + error
 
-    findings = list(check_storage(read_settings(document(origin, session_token=TOKEN)), Options()))
+    findings = list(check_sources(read_settings(document(origin, session_token=TOKEN)), Options().transport()))
 
     [failure] = [finding for finding in findings if finding.status == "failure"]
     assert (failure.check, failure.remedy) == ("storage credentials", "correct minio.session_token")

@@ -14,9 +14,9 @@ from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.pace import Pace
 from cxb_recordings.playback.source import OpenedRecording
 from cxb_recordings.search import HandOver
-from cxb_recordings.settings import StorageSettings
-from cxb_recordings.sources.object_storage import ObjectStorage
-from cxb_recordings.sources.presigning import presign_get_object
+from cxb_recordings.sources.storage.client import ObjectStorage
+from cxb_recordings.sources.storage.presigning import presign_get_object
+from cxb_recordings.sources.storage.settings import StorageSettings
 from cxb_recordings.sources.stored import REMEMBERED_RECORDINGS, REMEMBERED_SECONDS, StoredRecordings
 from cxb_recordings.sources.transport import Transport
 from cxb_recordings.testing import InMemorySource

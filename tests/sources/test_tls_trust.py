@@ -14,8 +14,7 @@ from cryptography import x509
 
 from cxb_recordings.errors import SourceUnavailable
 from cxb_recordings.playback.source import RecordingSource
-from cxb_recordings.settings import FleetHostSettings
-from cxb_recordings.sources.fleet import FleetHost, make_session
+from cxb_recordings.sources.fleet import FleetHost, FleetHostSettings, make_session
 from cxb_recordings.sources.transport import Transport
 from tests.servers.tls import make_certificate
 from tests.servers.tls_peer import TlsPeer, Wire

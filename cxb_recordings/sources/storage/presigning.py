@@ -8,7 +8,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from ..settings import StorageSettings
+from .settings import StorageSettings
 
 
 def presign_get_object(storage: StorageSettings, key: str, expires_in: int) -> str:

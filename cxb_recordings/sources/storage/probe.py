@@ -1,11 +1,10 @@
-"""Single questions to a source for the doctor and the trace: the whole reply, where playback needs a verdict only.
+"""Single questions to a store for the doctor: the whole reply, where playback needs a verdict only.
 
 What a reply means for an operator is not decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,15 +13,12 @@ from xml.etree import ElementTree  # nosec B405
 
 from urllib3 import BaseHTTPResponse
 
-from ..playback.byte_range import ByteSpan, parse_content_range
-from ..playback.conditions import parse_http_date
-from ..playback.source import key_is_askable
-from ..settings import StorageSettings, SystemSettings
-from .fleet import FleetHost, make_session
-from .http_source import exchange
-from .object_storage import ObjectStorage, error_word
-from .reply import word
-from .transport import Transport
+from ...playback.byte_range import ByteSpan, parse_content_range
+from ...playback.conditions import parse_http_date
+from ...playback.source import key_is_askable
+from ..http_source import exchange
+from ..reply import word
+from .client import ObjectStorage, error_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +45,9 @@ class StoreReply:
 class StorageProbe:
     """Asks a bucket as playback does: the same connections, the same signature."""
 
-    def __init__(self, storage: StorageSettings, transport: Transport) -> None:
-        """See :class:`cxb_recordings.sources.object_storage.ObjectStorage`; it is the attribute ``source``."""
-        self.source = ObjectStorage(storage, transport)
+    def __init__(self, source: ObjectStorage) -> None:
+        """Ask what `source` asks."""
+        self.source = source
 
     def read_first_byte(self, key: str) -> StoreReply:
         """Ask for ``bytes=0-0`` of a key.
@@ -96,10 +92,3 @@ def _listed(document: bytes) -> tuple[str, ...] | None:
             keys = [unquote_plus(item.findtext("{*}Key", "")) for item in objects]
             return tuple(key for key in keys if key_is_askable(key))
     return None
-
-
-def fleet_hosts(settings: SystemSettings, transport: Transport) -> Iterator[FleetHost]:
-    """The fleet hosts in order, on a session of their own."""
-    session = make_session(transport.ca_bundle)
-    for host in settings.fleet:
-        yield FleetHost(session, host, transport)

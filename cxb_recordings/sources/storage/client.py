@@ -20,16 +20,16 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
-from ..errors import RecordingMissing, SourceUnavailable
-from ..playback.pace import PacedBody
-from ..playback.source import ContentInfo
-from ..settings import StorageSettings
-from .http_source import HttpSource, UpstreamBody
+from ...errors import RecordingMissing, SourceUnavailable
+from ...playback.pace import PacedBody
+from ...playback.source import ContentInfo
+from ..http_source import HttpSource, UpstreamBody
+from ..reply import status_failure, word
+from ..strict_http import POOLS
+from ..tls import client_context
+from ..transport import Transport
 from .presigning import object_path, presign_get_object
-from .reply import status_failure, word
-from .strict_http import POOLS
-from .tls import client_context
-from .transport import Transport
+from .settings import StorageSettings
 
 POOL_SIZE = 100  # connections kept for reuse; more may be open while more requests are in progress
 SHORT_DOCUMENT = 65536  # bytes: an error, or a listing of a few keys

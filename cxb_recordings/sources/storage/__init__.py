@@ -1,0 +1,1 @@
+"""Object storage as a kind of source. What the package offers to others is in ``kind``."""
