@@ -59,12 +59,6 @@ def test_a_whole_recording_is_handed_out_and_its_upstream_closed() -> None:
     assert ends == [end(len(DATA), complete=True)]
 
 
-def test_chunks_begin_at_8_kb_and_have_the_ceiling_once_what_was_asked_for_is_there() -> None:
-    sizes = [len(chunk) for chunk in stream(InMemoryBody(DATA))[0]]
-    assert sizes[:3] == [BASE_CHUNK_SIZE, 65536, 65536]
-    assert max(sizes) == 65536
-
-
 def test_a_first_chunk_that_lacks_what_a_head_took_of_its_buffer_makes_the_next_ones_big_all_the_same() -> None:
     class Buffered(InMemoryBody):
         def read(self, size: int) -> bytes:

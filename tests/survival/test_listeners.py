@@ -6,7 +6,6 @@ import itertools
 import json
 import queue
 import random
-import socket
 import sqlite3
 import urllib.request
 from collections.abc import Iterator
@@ -58,26 +57,6 @@ def name_the_worker(response):
 
 def environment(settings: dict[str, object], keys: list[str]) -> dict[str, str]:
     return {"SYSTEM_SETTINGS": json.dumps(settings), "KEYS": json.dumps(keys)}
-
-
-@pytest.mark.parametrize("kind", ["storage", "fleet host"])
-def test_the_upstream_is_closed_and_nothing_read_on_when_the_client_leaves(
-    make_origin: OriginFactory, gunicorn: GunicornFactory, kind: str
-) -> None:
-    origin = make_origin({KEY: LONG})
-    settings = system_settings(origin, []) if kind == "storage" else system_settings(None, [origin])
-    threads = ("--worker-class", "gthread", "--threads", "2")
-    server = gunicorn(HOST, *threads, environment=environment(settings, [KEY]))
-    host, _, port = server.url.removeprefix("http://").partition(":")
-
-    with socket.create_connection((host, int(port))) as client:
-        client.sendall(b"GET /api/v1/public/recordings/token-0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert client.recv(1000).startswith(b"HTTP/1.1 200")
-        assert origin.open_connections == 1
-
-    # Had it been read to its end, the connection would be kept for the next request.
-    wait_until(lambda: origin.open_connections == 0, "the end of the upstream connection")
-    assert len(origin.requests) == 1
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])

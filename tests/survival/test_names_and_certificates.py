@@ -36,18 +36,6 @@ def test_a_playback_goes_on_when_its_tls_connection_breaks(
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet host"])
-def test_a_source_with_a_certificate_that_nobody_trusts_is_passed_over(
-    make_origin: OriginFactory, tls: ssl.SSLContext, kind: str
-) -> None:
-    untrusted = make_origin({KEY: b"of a stranger"}, tls=tls)
-
-    heard = Player().play(line(kind, untrusted, make_origin({KEY: DATA})))
-
-    assert judge(heard, DATA) == "whole"
-    assert untrusted.requests == []
-
-
-@pytest.mark.parametrize("kind", ["storage", "fleet host"])
 def test_a_source_that_speaks_no_tls_where_it_should_is_passed_over(make_origin: OriginFactory, kind: str) -> None:
     plain = make_origin({KEY: b"in the clear"})
     plain.url = plain.url.replace("http:", "https:")
