@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from .calls.repository import CallRepository
+from .calls.repository import Call, CallRepository
 from .calls.tokens import mint_recording_access_token
 from .findings import Finding, what
 from .service import RecordingService
@@ -17,27 +17,44 @@ from .settings import SystemSettings
 from .sources.transport import Transport
 
 
-def diagnose(service: RecordingService, call_repo: CallRepository) -> list[Finding]:
+def diagnose(service: RecordingService, call_repo: CallRepository, session_id: str | None = None) -> list[Finding]:
     """Check settings, storage, fleet and repository; takes as long as the parts that don't answer.
 
     Args:
         service: of the registration; its options bound each attempt.
         call_repo: the registration's.
+        session_id: of the call whose settings are checked, for a settings provider that takes the call.
 
     Returns:
         The findings in causal order.
     """
-    settings, findings = live_settings(service)
+    call, findings = (None, []) if session_id is None else _find_call(call_repo, session_id)
+    settings: SystemSettings | None = None
+    if not findings:
+        settings, findings = live_settings(service, call)
     if settings is not None:
         findings += check_settings(settings)
         findings += check_sources(settings, service.options.transport())
     return [*findings, *check_repository(call_repo)]
 
 
-def live_settings(service: RecordingService) -> tuple[SystemSettings | None, list[Finding]]:
+def _find_call(call_repo: CallRepository, session_id: str) -> tuple[Call | None, list[Finding]]:
+    """The call; a finding where there is none to check the settings of."""
+    try:
+        call = call_repo.find_by_session_id(session_id)
+    except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
+        remedy = "look whether the database runs and lets this process in"
+        return None, [Finding("failure", "call", f"the repository raised {what(exc)}", remedy)]
+    if call is None:
+        remedy = "look whether results ingestion stored the call, and under this very id"
+        return None, [Finding("failure", "call", "no call has this session id", remedy)]
+    return call, []
+
+
+def live_settings(service: RecordingService, call: Call | None = None) -> tuple[SystemSettings | None, list[Finding]]:
     """The settings as they are now; None, with the finding that says why, where the provider fails."""
     try:
-        return service.settings(), []
+        return service.settings(call), []
     except Exception as exc:  # noqa: BLE001 - the provider is the host's code and may raise anything
         remedy = "make the settings provider return the system settings; until then every playback fails"
         return None, [Finding("failure", "settings", f"the provider raised {what(exc)}", remedy)]

@@ -11,11 +11,12 @@ from typing import Any
 
 from flask import Flask
 
-from .calls.repository import CallRepository
+from .calls.repository import Call, CallRepository
 from .errors import InvalidRegistration
 from .links import PUBLIC_URL_PREFIX, URL_PREFIX
 from .options import DEFAULT_NAME, Options
 from .service import RecordingService
+from .settings import can_be_asked
 from .web.auth import jwt_admin_required, jwt_identity
 from .web.cli import Registration, add_commands
 from .web.paths import every_path_below, rule_in_the_way
@@ -25,7 +26,7 @@ from .web.views import admin_blueprint, public_blueprint
 
 def register(  # noqa: D417 - Options describes them, once
     app: Flask,
-    settings_provider: Callable[[], Mapping[str, Any]],
+    settings_provider: Callable[[], Mapping[str, Any]] | Callable[[Call | None], Mapping[str, Any]],
     call_repo: CallRepository,
     *,
     require_admin: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
@@ -53,6 +54,8 @@ def register(  # noqa: D417 - Options describes them, once
     Args:
         app: the host's app.
         settings_provider: returns the system settings mapping; called once for each request that has found a call.
+            One that requires an argument is given the call (None where there is none: in `warm_up`, in commands, and
+            for a view of the host's own), so that each tenant may have a bucket.
         call_repo: finds calls by session id and by access token.
         require_admin: view decorator for the admin route; by default a flask-jwt-extended access token is needed
             whose `admin_claim` is one of `admin_values`.
@@ -125,6 +128,8 @@ def _mistaken_parts(app: object, settings_provider: object, call_repo: object) -
     if not callable(settings_provider):
         remedy = "; wrap it: lambda: settings" if isinstance(settings_provider, Mapping) else ""
         yield f"settings_provider: a callable that returns the system settings is needed{remedy}"
+    elif not can_be_asked(settings_provider):
+        yield "settings_provider: it is called without arguments, or with the call where it requires one: no more"
     for method in ("find_by_session_id", "find_by_access_token"):
         if not callable(getattr(call_repo, method, None)):
             yield f"call_repo: it needs a method {method}; {type(call_repo).__name__} has none"

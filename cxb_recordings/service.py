@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from . import links, storage_urls
+from .calls.repository import Call
 from .endpoints import find_object
 from .errors import RecordingMissing
 from .options import Options
@@ -40,7 +41,7 @@ class RecordingService:
 
     def __init__(
         self,
-        settings_provider: Callable[[], object],
+        settings_provider: Callable[..., object],
         options: Options | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -59,16 +60,25 @@ class RecordingService:
         """Log an event and send its signal."""
         send(self, event)
 
-    def settings(self) -> SystemSettings:
-        """The system settings as they are now; asks the provider once, whose errors are passed on."""
-        return self._read_settings()
+    def settings(self, call: Call | None = None) -> SystemSettings:
+        """The system settings as they are now, for a provider that takes the call those of `call`.
+
+        The provider is asked once, and its errors are passed on.
+        """
+        return self._read_settings(call)
 
     def warm_up(self) -> None:
         """Make pools and read certificates before the first listener comes."""
         self.sources.of(self.settings().sections)
 
     def open(
-        self, key: str, request: PlaybackRequest, listener: Listener | None = None, *, may_hand_over: bool = False
+        self,
+        key: str,
+        request: PlaybackRequest,
+        listener: Listener | None = None,
+        *,
+        call: Call | None = None,
+        may_hand_over: bool = False,
     ) -> Playback:
         """Find the first source that has a recording, and decide what the client gets.
 
@@ -76,6 +86,7 @@ class RecordingService:
             key: the storage key, as it is.
             request: what the client asked.
             listener: who asked, for logs and signals; a new one for each call, which makes its `playback_id`.
+            call: whose recording it is, for a settings provider that takes the call.
             may_hand_over: whether nginx may fetch the body from storage, where the service has `offload`.
 
         Raises:
@@ -97,7 +108,7 @@ class RecordingService:
                 request,
                 listener,
                 self.sources,
-                self.sources.of(self.settings().sections),
+                self.sources.of(self.settings(call).sections),
                 place,
                 self.streams if hands_over else None,
                 self._stream_limits,
@@ -126,23 +137,23 @@ class RecordingService:
             host,
             filename=filename,
             allow_signed_fallback=allow_signed_fallback,
-            settings=self.settings() if allow_signed_fallback else None,
+            settings=self.settings(call) if allow_signed_fallback else None,
             prefix=self.options.public_url_prefix,
         )
 
-    def generate_signed_url(self, key: str, expires_in: int = storage_urls.DAY) -> str:
-        """See :func:`cxb_recordings.generate_signed_url`; on live settings."""
-        return storage_urls.generate_signed_url(self.settings(), key, expires_in)
+    def generate_signed_url(self, key: str, expires_in: int = storage_urls.DAY, *, call: Call | None = None) -> str:
+        """See :func:`cxb_recordings.generate_signed_url`; on live settings, those of `call`."""
+        return storage_urls.generate_signed_url(self.settings(call), key, expires_in)
 
-    def generate_temporary_public_url(self, key: str, minutes: int = 15) -> str:
-        """See :func:`cxb_recordings.generate_temporary_public_url`; on live settings."""
-        return storage_urls.generate_temporary_public_url(self.settings(), key, minutes)
+    def generate_temporary_public_url(self, key: str, minutes: int = 15, *, call: Call | None = None) -> str:
+        """See :func:`cxb_recordings.generate_temporary_public_url`; on live settings, those of `call`."""
+        return storage_urls.generate_temporary_public_url(self.settings(call), key, minutes)
 
-    def extract_s3_key_from_url(self, url: str, bucket: str | None = None) -> str | None:
-        """See :func:`cxb_recordings.extract_s3_key_from_url`; with the endpoint of the live settings."""
-        storage = self.settings().storage
+    def extract_s3_key_from_url(self, url: str, bucket: str | None = None, *, call: Call | None = None) -> str | None:
+        """See :func:`cxb_recordings.extract_s3_key_from_url`; with the endpoint of live settings, those of `call`."""
+        storage = self.settings(call).storage
         return find_object(url, None if storage is None else storage.endpoint_url, bucket)
 
     def enrich_call_with_accessible_url(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """See :func:`cxb_recordings.enrich_call_with_accessible_url`; on live settings."""
-        return storage_urls.enrich_call_with_accessible_url(call, self.settings())
+        return storage_urls.enrich_call_with_accessible_url(call, self.settings(call))

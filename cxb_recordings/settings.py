@@ -6,6 +6,7 @@ fields there are, and what they mean, each kind of source says.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
@@ -75,21 +76,38 @@ def read_settings(document: object) -> SystemSettings:
     return document if isinstance(document, SystemSettings) else _read(_outline(document))
 
 
+def _required(provider: Callable[..., object]) -> list[inspect.Parameter]:
+    """The arguments that a settings provider can't be called without; none where it does not tell."""
+    try:
+        parameters = inspect.signature(provider).parameters.values()
+    except (TypeError, ValueError):  # compiled code
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each for each in parameters if each.default is each.empty and each.kind not in optional]
+
+
+def can_be_asked(provider: Callable[..., object]) -> bool:
+    """Whether a settings provider can be called without arguments, or with the call alone."""
+    required = _required(provider)
+    return len(required) <= 1 and all(each.kind is not each.KEYWORD_ONLY for each in required)
+
+
 class SettingsReader:
     """Live settings: asks the host's provider, parses each mapping once, and logs its faults once. Thread-safe."""
 
     REMEMBERED = 1024  # mappings: a provider may have one for each tenant, and credentials are rotated for years
 
-    def __init__(self, provider: Callable[[], object]) -> None:
-        """Read from `provider`, which is not called yet."""
+    def __init__(self, provider: Callable[..., object]) -> None:
+        """Read from `provider`, which is not called yet; one that requires an argument is given the call."""
         self._provider = provider
+        self._takes_call = bool(_required(provider))
         self._lock = threading.Lock()
         self._remembered: dict[_Outline, SystemSettings] = {}
 
-    def __call__(self) -> SystemSettings:
-        """The settings as they are now; what the provider raises is passed on."""
+    def __call__(self, call: Mapping[str, Any] | None = None) -> SystemSettings:
+        """The settings as they are now, for `call` where there is one; what the provider raises is passed on."""
         # An outline is compared, not the mapping: one that was changed in place would equal itself.
-        outline = _outline(self._provider())
+        outline = _outline(self._provider(call) if self._takes_call else self._provider())
         remembered = self._remembered.get(outline)
         if remembered is not None:
             return remembered

@@ -61,7 +61,7 @@ def _trace(service: RecordingService, find: Callable[[], Call | None], absent: s
         return
     yield Finding("ok", "call", f"session id {call.get('session_id')!r}")
     key = recording_key_from_call(call)
-    settings, findings = live_settings(service)
+    settings, findings = live_settings(service, call)
     yield from findings
     yield from _check_key(call, key)
     if key is not None and settings is not None and key_is_askable(key):

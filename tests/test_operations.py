@@ -20,7 +20,7 @@ SIGNED = "https://recordings.nyc3.digitaloceanspaces.com/2026/05/s-1.wav?X-Amz-E
 
 def printed(healthy: Healthy, settings: object, calls: CallRepository, *arguments: str) -> str:
     app = host_app()
-    register(app, lambda: settings, calls)  # type: ignore[arg-type, return-value]
+    register(app, lambda: settings, calls)  # type: ignore[arg-type]
     output = app.test_cli_runner().invoke(args=["recordings", *arguments]).output
     output = output.replace(healthy.bucket.server.endpoint, "http://127.0.0.1:9000")
     output = output.replace(healthy.host.url, "http://127.0.0.1:9100").replace(healthy.bucket.name, "recordings")

@@ -72,6 +72,8 @@ def test_three_arguments_are_enough() -> None:
         ({"app": Blueprint("host", "host")}, "app", "a flask.Flask is needed"),
         ({"settings": {"minio": {}}}, "settings_provider", "lambda: settings"),
         ({"settings": 3}, "settings_provider", "a callable"),
+        ({"settings": lambda tenant, call: {}}, "settings_provider", "no more"),
+        ({"settings": lambda *, call: {}}, "settings_provider", "no more"),
         ({"calls": object()}, "call_repo", "find_by_session_id"),
         ({"require_admin": "admin"}, "require_admin", "a callable"),
         ({"app": host(jwt=False)}, "require_admin", "JWTManager(app)"),

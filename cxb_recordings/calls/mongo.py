@@ -7,7 +7,7 @@ patience is 30. Within it, pymongo repeats reads and single writes that failed (
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -48,20 +48,30 @@ class MongoCallRepository:
     """
 
     def __init__(
-        self, collection: Collection[Any], *, timeout: float = 5.0, clock: Callable[[], datetime] = utc_now
+        self,
+        collection: Collection[Any],
+        *,
+        fields: Iterable[str] = (),
+        timeout: float = 5.0,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Use `collection`; the database is not asked yet.
 
         Args:
             collection: the calls. A read preference other than primary may find a token for as long as the replica
                 lags behind its revocation.
+            fields: names of further fields that finds return, such as what a settings provider looks at.
             timeout: seconds for one method, retries included.
             clock: judges expiry; an aware datetime.
 
         Raises:
-            ValueError: `timeout` is not positive.
+            ValueError: `timeout` is not positive, or `fields` are no names of fields.
         """
         _require_positive("timeout", timeout)
+        names = ("",) if isinstance(fields, str) else tuple(fields)
+        if not all(isinstance(name, str) and name.strip("$.") == name != "" for name in names):
+            raise ValueError('fields: a tuple of field names is needed, such as ("tenant",)')
+        self._projection = _PROJECTION | dict.fromkeys(names, True)
         self._collection = collection
         self._primary = collection.with_options(read_preference=pymongo.ReadPreference.PRIMARY)
         self._timeout = timeout
@@ -72,7 +82,7 @@ class MongoCallRepository:
         if not _is_session_id(session_id):
             return None
         with _deadline(self._timeout):
-            return self._collection.find_one({_SESSION: session_id}, _PROJECTION)
+            return self._collection.find_one({_SESSION: session_id}, self._projection)
 
     def find_by_access_token(self, token: str) -> Call | None:
         """See :meth:`cxb_recordings.CallRepository.find_by_access_token`.
@@ -84,7 +94,7 @@ class MongoCallRepository:
             return None
         unexpired = [{_EXPIRES_AT: None}, {_EXPIRES_AT: {"$gt": self._clock()}}]
         with _deadline(self._timeout):
-            return self._collection.find_one({_TOKEN: token, "$or": unexpired} | _NOT_REVOKED, _PROJECTION)
+            return self._collection.find_one({_TOKEN: token, "$or": unexpired} | _NOT_REVOKED, self._projection)
 
     def ensure_token(self, session_id: str) -> str | None:
         """See :meth:`cxb_recordings.TokenStore.ensure_token`; two workers at once end with one token."""

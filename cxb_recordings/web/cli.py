@@ -100,13 +100,14 @@ def _command(function: Callable[..., None]) -> click.Command:
 
 
 @_command
+@click.option("--session-id", help="Of the call whose settings are checked, where they differ by call.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def doctor(registration: Registration, as_json: bool) -> None:
+def doctor(registration: Registration, session_id: str | None, as_json: bool) -> None:
     """Look for what is wrong with settings, storage, fleet, repository and JWT.
 
     Exit status 1 where there is a failure.
     """
-    findings = diagnose(registration.service, registration.call_repo)
+    findings = diagnose(registration.service, registration.call_repo, session_id)
     if registration.checks_jwt:
         findings += check_jwt(current_app)
     _show(findings, as_json=as_json)

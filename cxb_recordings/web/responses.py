@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from ..calls.repository import Call
 from ..errors import RecordingMissing, RecordingUnreachable, TooManyStreams
 from ..options import DEFAULT_NAME
 from ..playback.conditions import PlaybackRequest
@@ -75,7 +76,14 @@ def stream_recording_key(key: str, *, name: str = DEFAULT_NAME, public: bool = F
     return deliver(service, key, Listener(), PUBLIC if public else ADMIN)
 
 
-def deliver(service: RecordingService, key: str, listener: Listener, audience: Audience, filename: str = "") -> Reply:
+def deliver(
+    service: RecordingService,
+    key: str,
+    listener: Listener,
+    audience: Audience,
+    call: Call | None = None,
+    filename: str = "",
+) -> Reply:
     """Answer the current request with a recording, or with a problem.
 
     Args:
@@ -83,11 +91,12 @@ def deliver(service: RecordingService, key: str, listener: Listener, audience: A
         key: the storage key.
         listener: who asked.
         audience: for whom the reply is.
+        call: whose recording it is; None where that is not known.
         filename: how a client may call the recording; empty for the key's name.
     """
     asked = PlaybackRequest.from_headers(request.method, request.headers)
     try:
-        playback = service.open(key, asked, listener, may_hand_over=may_hand_over(request.headers))
+        playback = service.open(key, asked, listener, call=call, may_hand_over=may_hand_over(request.headers))
     except RecordingUnreachable:
         if service.options.outage_status == 503:
             return Reply(head.busy("The recording can't be reached at the moment.", audience, "sources"), listener)

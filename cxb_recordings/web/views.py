@@ -101,7 +101,7 @@ def _find_and_deliver(
         listener = replace(listener, session_id=session_id)
     if key is None:
         return _nothing_to_play(service, "key", listener, audience)
-    return deliver(service, key, listener, audience, named if isinstance(named, str) and named else filename)
+    return deliver(service, key, listener, audience, call, named if isinstance(named, str) and named else filename)
 
 
 def _nothing_to_play(service: RecordingService, step: str, listener: Listener, audience: Audience) -> Reply:

@@ -44,7 +44,7 @@ def admin_headers(app: Flask, **claims: object) -> dict[str, str]:
 class Site:
     """A host application on given system settings, with a call for each key that is asked for."""
 
-    def __init__(self, settings: Mapping[str, object] | Callable[[], Any], **options: Any) -> None:
+    def __init__(self, settings: Mapping[str, object] | Callable[..., Any], **options: Any) -> None:
         self.app = host_app()
         self.calls = InMemoryCallRepository()
         self.provider = settings if callable(settings) else lambda: settings

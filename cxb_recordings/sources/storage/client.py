@@ -54,7 +54,7 @@ class ObjectStorage(HttpSource):
             Credentials(storage.access_key, storage.secret_key, storage.session_token), "s3", storage.region
         )
         # A listener who seeks asks for one recording again and again.
-        self._signed_headers = lru_cache(maxsize=1024)(self._sign)
+        self._signed_headers = lru_cache(maxsize=256)(self._sign)
         self._timeout = Timeout(connect=transport.connect_timeout, read=transport.read_timeout)
         self._ca_bundle = transport.ca_bundle
         self._pool: HTTPConnectionPool | None = None

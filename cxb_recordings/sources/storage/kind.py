@@ -15,7 +15,7 @@ from .checks import check_store
 from .client import ObjectStorage
 from .settings import FIELDS, REQUIRED, SECTION, StorageSettings, read
 
-REMEMBERED_STORAGES = 8  # whose pools are kept when settings go back and forth, or keys are rotated for years
+REMEMBERED_STORAGES = 1024  # whose pools are kept: there may be one for each tenant, and keys are rotated for years
 
 
 class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
