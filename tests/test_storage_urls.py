@@ -202,12 +202,8 @@ def test_the_key_is_found_in_a_url_of_storage_of_the_bucket_that_is_named(url: s
 NOT_FOUND: list[Any] = [
     *[None, 7, b"http://minio/recordings/a", ["http://minio/recordings/a"], ""],
     *[
-        "a.mp3",
-        "/recordings/a.mp3",
-        "//minio/recordings/a",
-        "ftp://minio/recordings/a",
-        "s3://recordings/a",
-        "mailto:a/b",
+        *("a.mp3", "/recordings/a.mp3", "//minio/recordings/a", "ftp://minio/recordings/a"),
+        *("s3://recordings/a", "mailto:a/b"),
     ],
     *["http://", "http:///recordings/a", "http://:9000/recordings/a", "http://[::1/recordings/a"],
     *["http://minio", "http://minio/", "http://minio/recordings", "http://minio/recordings/", "http://minio//a"],
