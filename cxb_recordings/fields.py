@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-Scalar = str | bool | None | type  # a value that counts, or the type of what stands in its place
+Scalar = str | bool | None | type  # a value that counts, or the type of any other value
 
 _SECRET = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?", re.ASCII)  # what a header's value can carry
 _NAME = re.compile(r"[A-Za-z0-9 ._-]{1,64}", re.ASCII)  # nothing else is ever shown
@@ -145,5 +145,5 @@ def read_secret(value: Scalar, field: str, faults: list[Fault]) -> str | None:
 
 
 def type_name(value: Scalar) -> str:
-    """What stands in a field's place."""
+    """The value of a field, or the name of its type."""
     return value.__name__ if isinstance(value, type) else type(value).__name__

@@ -26,7 +26,7 @@ class Finding:
         status: ``ok``, ``warning`` (it works, and something is not as it should be) or ``failure``.
         check: what was looked at, such as ``storage region`` or a fleet host's URL.
         seen: what was seen.
-        remedy: what to do; empty where nothing is to be done.
+        remedy: what to do; empty where there is nothing to do.
         http_status: of the source's reply, where one was asked for a recording.
         seconds: until that reply.
         length: bytes of the whole recording, where the source sent it.

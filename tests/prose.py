@@ -38,6 +38,11 @@ BANNED = {
     r"(?:it|that) comes back": "name what is sent back, and to whom",
     r"looked for nowhere|nowhere else": "only there",
     r"for good reasons?": "say the reason",
+    r"asked of nobody": "no source is asked",
+    r"(?:is|are|was|were) to be": "must be, will be",
+    r"(?:can't|could not) be had": "is not available",
+    r"when they do": "name the moment",
+    r"of which only": "only",
     r"mind that": "state the fact",
 }
 # A turn may be broken over two lines, also of comments.

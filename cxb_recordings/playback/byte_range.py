@@ -55,7 +55,7 @@ class RangeRequest:
 
     @classmethod
     def parse(cls, header: str | None) -> RangeRequest | None:
-        """Read a Range header; None where the header is to be ignored (RFC 9110 §14.2).
+        """Read a Range header; None where the header must be ignored (RFC 9110 §14.2).
 
         Ignored are a malformed range, an unknown unit, and several ranges: serving those is an amplification attack
         (CVE-2026-33658 in Active Storage's proxy, CVE-2025-62727 in Starlette).

@@ -31,7 +31,7 @@ class PlaybackRequest:
 
     Attributes:
         head: whether only the headers are wanted.
-        wanted: the range; None where there is none, or where it is to be ignored.
+        wanted: the range; None where there is none, or where it must be ignored.
         if_range: the If-Range header as it came; None without a range (§13.1.5).
     """
 
@@ -118,7 +118,7 @@ def negotiate(request: PlaybackRequest, info: ContentInfo) -> Decision:
 
 
 def parse_http_date(value: str | None) -> datetime | None:
-    """Read an HTTP date (RFC 9110 §5.6.7) as UTC; None for one that is absent or malformed, which is to be ignored."""
+    """Read an HTTP date (RFC 9110 §5.6.7) as UTC; None for an absent or malformed one, which must be ignored."""
     try:
         date = parse_date(value)
         return None if date is None else date.astimezone(timezone.utc)

@@ -41,7 +41,7 @@ class Availability:
         return [_Watched(source, self) for source in sources]
 
     def in_order(self, sources: Sequence[RecordingSource]) -> Iterator[RecordingSource]:
-        """The sources as they are to be asked, decided when each one's turn comes: those put aside come last."""
+        """The sources in the order to ask them, decided when each one's turn comes: those put aside come last."""
         last = []
         for source in sources:
             if self._is_aside(identity_of(source)):

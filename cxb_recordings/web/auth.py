@@ -61,7 +61,7 @@ def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...
     Returns:
         A view decorator. 401 for everything that is not a valid access token (flask-jwt-extended's own handlers would
         say 422 to some), 403 for a valid one without the claim; one log record each says why. 503 where a key or
-        another part of the check could not be had.
+        another part of the check is not available.
     """
     path = (claim,) if isinstance(claim, str) else tuple(claim)
 
@@ -107,7 +107,7 @@ def _is_outage(exc: BaseException) -> bool:
     if isinstance(exc, IndexError):  # an Authorization with a blank part raises it, in flask-jwt-extended 4.7.4
         parts = request.headers.get(current_app.config["JWT_HEADER_NAME"], "x").split(",")
         return all(part.split() for part in parts)
-    if isinstance(exc, invalid.PyJWKClientError):  # of which only this one is the token's fault
+    if isinstance(exc, invalid.PyJWKClientError):  # only this one is the token's fault
         return not str(exc).startswith("Unable to find a signing key")
     if isinstance(exc, (invalid.PyJWKSetError, invalid.PyJWKError)):
         return True

@@ -77,6 +77,7 @@ print(json.dumps([without, with_hook, played]))
 """
 
 
+@pytest.mark.full
 def test_no_token_reaches_sentry_with_the_hook_and_it_does_without() -> None:
     program = PROGRAM.replace("BLOCKS_OF_THE_PAGE", "\n".join(BLOCKS))
     command = [sys.executable, "-c", program, TOKEN, *PATHS]

@@ -1,4 +1,4 @@
-"""Object storage as a kind of source: the section ``minio``, its one bucket, and what an operator is told of it."""
+"""Object storage as a kind of source: the section ``minio``, its one bucket, and what an operator reads about it."""
 
 from __future__ import annotations
 
