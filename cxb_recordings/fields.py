@@ -145,5 +145,5 @@ def read_secret(value: Scalar, field: str, faults: list[Fault]) -> str | None:
 
 
 def type_name(value: Scalar) -> str:
-    """The value of a field, or the name of its type."""
+    """The name of a value that is a type, else of its type."""
     return value.__name__ if isinstance(value, type) else type(value).__name__
