@@ -16,7 +16,10 @@ project = "cxb_recordings"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 default_role = "literal"  # what docstrings have between single backticks are arguments
-nitpick_ignore_regex = [("py:.*", r"(?!cxb_recordings\.).*|.*\._\w+")]  # of other projects no inventory is fetched
+# Of other projects no inventory is fetched; what a kind of source is made of is internal.
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!cxb_recordings\.).*|.*\._\w+|cxb_recordings\.sources\.kind\.(SourceKind|Settings)")
+]
 
 myst_heading_anchors = 3
 
