@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from contextlib import contextmanager
 
 from ..errors import RecordingError, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.events import SourceBack, SourcePutAside, Tell
 from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, identity_of, signer_of
-
-_Answer = TypeVar("_Answer")
 
 RETRY_BUDGET = 50  # retries that a source gets beyond a tenth of its answers, so that a dead one is not hammered
 ANSWERS_FOR_A_RETRY = 10
@@ -118,16 +116,20 @@ class _Watched:
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
-        return self._noticed(lambda: self._source.open(key, wanted, unless_etag=unless_etag))
+        with self._noticed():
+            return self._source.open(key, wanted, unless_etag=unless_etag)
 
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
-        return self._noticed(lambda: self._source.describe(key))
+        with self._noticed():
+            return self._source.describe(key)
 
-    def _noticed(self, ask: Callable[[], _Answer]) -> _Answer:
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """Notice how the source answers what is asked of it within the context."""
         self._availability.about_to_ask(self)
         try:
-            answer = ask()
+            yield
         except SourceUnavailable as exc:
             if exc.responded:
                 self._availability.answered(self)
@@ -140,7 +142,6 @@ class _Watched:
         except Exception as exc:  # whatever a source raises is that source's failure; the text may hold a URL
             raise SourceUnavailable(f"{type(exc).__name__} in the source") from exc
         self._answered_well()
-        return answer
 
     def _answered_well(self) -> None:
         self._availability.answered(self)
