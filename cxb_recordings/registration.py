@@ -14,11 +14,11 @@ from flask import Flask
 from .calls.repository import Call, CallRepository
 from .errors import InvalidRegistration
 from .links import PUBLIC_URL_PREFIX, URL_PREFIX
+from .operations.commands import Registration, add_commands
 from .options import DEFAULT_NAME, Options
 from .service import RecordingService
 from .settings import can_be_asked
 from .web.auth import jwt_admin_required, jwt_identity
-from .web.cli import Registration, add_commands
 from .web.paths import every_path_below, rule_in_the_way
 from .web.stream_guard import StreamGuard
 from .web.views import admin_blueprint, public_blueprint

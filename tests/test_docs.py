@@ -21,9 +21,9 @@ from sqlalchemy import Engine
 
 import cxb_recordings
 from cxb_recordings import errors, signals
+from cxb_recordings.operations.commands import RecordingsGroup
 from cxb_recordings.options import Options
 from cxb_recordings.settings import read_settings
-from cxb_recordings.web.cli import RecordingsGroup
 from tests.web.site import host_app
 
 from .servers import missing

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxb_recordings.doctor import check_settings
 from cxb_recordings.fields import misnamed
+from cxb_recordings.operations.doctor import check_settings
 from cxb_recordings.settings import SettingsReader, read_settings
 from cxb_recordings.sources.kinds import KINDS
 from cxb_recordings.sources.storage.settings import FIELDS

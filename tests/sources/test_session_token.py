@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cxb_recordings import RecordingService, enrich_call_with_accessible_url, generate_signed_url
-from cxb_recordings.doctor import check_sources
+from cxb_recordings.operations.doctor import check_sources
 from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest

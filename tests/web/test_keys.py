@@ -11,9 +11,9 @@ import pytest
 
 from cxb_recordings import RecordingService, enrich_call_with_accessible_url, stream_recording_key
 from cxb_recordings.errors import RecordingMissing
+from cxb_recordings.operations.trace import trace_session
 from cxb_recordings.options import Options
 from cxb_recordings.playback.conditions import PlaybackRequest
-from cxb_recordings.trace import trace_session
 from tests.web.site import ROUTES, Scripted
 
 LISTING = b"<ListBucketResult><Contents><Key>private.wav</Key></Contents></ListBucketResult>"

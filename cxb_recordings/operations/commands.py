@@ -15,10 +15,10 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from ..calls.repository import CallRepository, TokenStore
-from ..doctor import diagnose
 from ..findings import Finding, what, worst_first
 from ..service import RecordingService
-from ..trace import trace_session, trace_token
+from .doctor import diagnose
+from .trace import trace_session, trace_token
 
 _logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from click.testing import Result
 
 from cxb_recordings import InMemoryCallRepository, RepositoryUnavailable
 from cxb_recordings.findings import Finding
-from cxb_recordings.web import cli
-from tests.web.test_cli import make_app, run
+from cxb_recordings.operations import commands
+from tests.operations.test_commands import make_app, run
 
 HOSTILE = {
     "colour": "\x1b[31mred",
@@ -112,14 +112,14 @@ def test_whatever_stands_in_a_finding_or_an_exception_is_escaped(
     monkeypatch: pytest.MonkeyPatch, hostile: str, options: list[str]
 ) -> None:
     finding = Finding("failure", hostile, hostile, hostile, 500, 0.1, 7)
-    monkeypatch.setattr(cli, "diagnose", lambda *_: [finding])
+    monkeypatch.setattr(commands, "diagnose", lambda *_: [finding])
 
     result = run(make_app(), "doctor", *options)
 
     assert_harmless(result)
     if options:
         assert json.loads(result.output)["findings"][0]["seen"] == hostile
-    monkeypatch.setattr(cli, "diagnose", lambda *_: 1 / 0)
+    monkeypatch.setattr(commands, "diagnose", lambda *_: 1 / 0)
     assert "ZeroDivisionError" in run(make_app(), "doctor", *options).output
 
 

@@ -1,6 +1,6 @@
 """The operational checks: each a function that asks the live parts one question and returns findings.
 
-How findings are shown lives in ``web.cli``; what happens to one recording in ``trace``. Whatever a part raises becomes
+How findings are shown lives in ``commands``; what happens to one recording in ``trace``. Whatever a part raises becomes
 a finding.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from .calls.repository import Call, CallRepository
-from .calls.tokens import mint_recording_access_token
-from .findings import Finding, what
-from .service import RecordingService
-from .settings import SystemSettings
-from .sources.transport import Transport
+from ..calls.repository import Call, CallRepository
+from ..calls.tokens import mint_recording_access_token
+from ..findings import Finding, what
+from ..service import RecordingService
+from ..settings import SystemSettings
+from ..sources.transport import Transport
 
 
 def diagnose(service: RecordingService, call_repo: CallRepository, session_id: str | None = None) -> list[Finding]:

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from .calls.repository import Call, CallRepository, recording_key_from_call
-from .calls.tokens import is_well_formed
+from ..calls.repository import Call, CallRepository, recording_key_from_call
+from ..calls.tokens import is_well_formed
+from ..endpoints import find_object
+from ..errors import NotARecording, RecordingMissing, SourceUnavailable
+from ..findings import Finding, what
+from ..links import crm_url_problem
+from ..playback.opening import prove
+from ..playback.pace import Pace
+from ..playback.source import RecordingSource, key_is_askable
+from ..service import RecordingService
+from ..settings import SystemSettings
 from .doctor import live_settings
-from .endpoints import find_object
-from .errors import NotARecording, RecordingMissing, SourceUnavailable
-from .findings import Finding, what
-from .links import crm_url_problem
-from .playback.opening import prove
-from .playback.pace import Pace
-from .playback.source import RecordingSource, key_is_askable
-from .service import RecordingService
-from .settings import SystemSettings
 
 READ_SECONDS = 10.0  # for the first bytes of a recording
 
