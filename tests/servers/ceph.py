@@ -134,7 +134,7 @@ class Node:
 
     def _start_osd(self) -> Daemon:
         osd_uuid = str(uuid.uuid4())
-        self._run("ceph", "osd", "new", osd_uuid)
+        self._run("ceph", "osd", "new", osd_uuid, attempts=5)
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd_uuid)
         # It sometimes ends at once, with "wrong fsid" in its log.
         return self._start("ceph-osd", "-i", "0", ready=lambda: " 1 up" in self._status(), attempts=5)
@@ -145,11 +145,14 @@ class Node:
         daemon.start()
         return daemon
 
-    def _run(self, program: str, *arguments: str) -> None:
-        with self._log.open("ab") as output:
-            done = subprocess.run([*self._command(program), *arguments], stdout=output, stderr=output, timeout=60)
-        if done.returncode != 0:
-            raise RuntimeError(f"{program} ended with {done.returncode}:\n{tail(self._log)}")
+    def _run(self, program: str, *arguments: str, attempts: int = 1) -> None:
+        """Run a program to its end; a monitor that has just started may still refuse, with EPERM."""
+        for _ in range(attempts):
+            with self._log.open("ab") as output:
+                done = subprocess.run([*self._command(program), *arguments], stdout=output, stderr=output, timeout=60)
+            if done.returncode == 0:
+                return
+        raise RuntimeError(f"{program} ended with {done.returncode}:\n{tail(self._log)}")
 
     def _status(self) -> str:
         """What ``ceph -s`` prints; nothing while the monitor does not answer."""

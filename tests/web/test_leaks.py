@@ -211,6 +211,7 @@ def test_under_gunicorn_a_reply_that_does_not_reach_it_holds_nothing(served: Ser
         assert not plays or received == DATA
         wait_until(served.holds_nothing, "the end of what the request held", seconds=10)
     assert served.ask(PUBLIC, "") == (200, DATA)
+    wait_until(served.holds_nothing, "the end of what was played", seconds=10)  # the next test's request may be quicker
 
 
 @pytest.mark.full
