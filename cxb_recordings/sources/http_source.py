@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from ..errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from ..playback.byte_range import ByteSpan, RangeRequest
+from ..playback.recognition import is_suspect
 from ..playback.source import ContentInfo, OpenedRecording
 from .reply import Accepted, judge
 
@@ -216,7 +217,9 @@ class _Attempt:
             with suppress(SourceUnavailable, RecordingMissing):
                 self._told = self._head()
         info = self._told
-        return info if info is not None and (seen.etag is None or info.etag in (None, seen.etag)) else None
+        if info is None or is_suspect(info.media_type) != is_suspect(seen.media_type):  # a page in its place
+            return None
+        return info if seen.etag is None or info.etag in (None, seen.etag) else None
 
 
 def _with(info: ContentInfo, length: int | None) -> ContentInfo:

@@ -166,3 +166,18 @@ def test_a_416_that_tells_no_length_does_not_make_a_recording_empty(
 
     opened = ask_either(origin.url).open("k")
     assert (opened.info.length, opened.span, read(opened)) == (None, None, DATA)
+
+
+@pytest.mark.parametrize("hides", [without_a_total, lambda received, etag: chunked(received, DATA, etag)])
+def test_the_length_of_a_page_that_head_tells_is_not_the_recordings(
+    hides: Callable[[Received, str | None], bytes], origin: Origin, ask_either: Callable[..., RecordingSource]
+) -> None:
+    def answer(received: Received) -> bytes:
+        if received.method == "HEAD":
+            return reply(200, {"Content-Type": "text/html", "Content-Length": "20000"})
+        return hides(received, '"a"')
+
+    origin.answer = answer
+    opened = ask_either(origin.url).open("k", RANGE)
+
+    assert (opened.info.length, opened.span, read(opened)) == (None, None, DATA)
