@@ -16,6 +16,7 @@ from cxb_recordings.options import Options
 from cxb_recordings.settings import SettingsReader, read_settings
 from cxb_recordings.sources.sources import Pools
 from tests.servers.moto_s3 import Bucket, S3Server
+from tests.servers.origin import Origin
 from tests.test_settings import Provider, minio
 from tests.web.site import KEY, Site
 
@@ -147,16 +148,20 @@ def test_the_doctor_checks_the_settings_of_a_call(tenants: dict[str, Bucket]) ->
     assert "settings" not in unknown
 
 
-def test_the_connections_of_500_tenants_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Mock(side_effect=lambda *_: object())
-    monkeypatch.setattr("cxb_recordings.sources.storage.kind.ObjectStorage", made)
-    pools = Pools(Options().transport())
-    documents = [read_settings(minio(bucket=f"tenant-{number}")) for number in range(500)]
+def test_500_tenants_of_one_store_make_their_sources_once_and_share_its_connections() -> None:
+    with Origin({KEY: b"a recording"}) as origin:
+        pools = Pools(Options().transport())
+        documents = [read_settings(origin.storage(bucket=f"tenant-{number}")) for number in range(500)]
 
-    first, again = ([next(iter(pools(document.sections))) for document in documents] for _ in range(2))
+        first, again = ([next(iter(pools(document.sections))) for document in documents] for _ in range(2))
+        for source in first[::50]:
+            body = source.open(KEY).body
+            while body.read(65536):
+                pass
+            body.close()
 
-    assert first == again
-    assert made.call_count == 500
+        assert first == again
+        assert origin.accepted == 1
 
 
 def test_the_finds_of_mongodb_return_the_fields_that_the_host_names(mongo_collection: Collection[Any]) -> None:

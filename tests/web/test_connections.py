@@ -50,7 +50,7 @@ def test_require_https_fleet_is_content_with_https(kind: str, tls_origin: Origin
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet"])
-def test_settings_that_alternate_keep_a_pool_each(kind: str) -> None:
+def test_settings_that_alternate_share_the_connections_to_one_address(kind: str) -> None:
     with Origin({KEY: DATA}) as origin:
         live: dict[str, object] = {}
         site = Site(lambda: live)
@@ -58,7 +58,7 @@ def test_settings_that_alternate_keep_a_pool_each(kind: str) -> None:
             live = origin.storage(region=region) if kind == "storage" else origin.fleet()
             assert site.ask().data == DATA
 
-        assert origin.accepted == (2 if kind == "storage" else 1)
+        assert origin.accepted == 1
 
 
 @pytest.mark.parametrize("kind", ["storage", "fleet"])

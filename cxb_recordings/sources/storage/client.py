@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import closing, suppress
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -36,6 +36,8 @@ SHORT_DOCUMENT = 65536  # bytes: an error, or a listing of a few keys
 SIGNED_SECONDS = 60  # for which a signature is used again; stores take it for 15 minutes
 DOCUMENT_SECONDS = 2.0  # after which no read begins: the status is known, and a listener waits
 
+Pools = MutableMapping[str, HTTPConnectionPool]  # by the endpoint's URL
+
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "cxb_recordings"}
 
 
@@ -44,8 +46,14 @@ class ObjectStorage(HttpSource):
 
     name = "storage"
 
-    def __init__(self, storage: StorageSettings, transport: Transport) -> None:
-        """Read from the bucket of `storage`. Nothing is connected before the first request."""
+    def __init__(self, storage: StorageSettings, transport: Transport, pools: Pools | None = None) -> None:
+        """Read from the bucket of `storage`. Nothing is connected before the first request.
+
+        Args:
+            storage: whose endpoint, credentials and bucket.
+            transport: how to connect.
+            pools: those of other storages with this transport; a bucket at one of their endpoints shares its pool.
+        """
         self.identity = (storage.endpoint_url, storage.bucket)
         self._settings = storage
         self._origin = storage.endpoint_url
@@ -57,6 +65,7 @@ class ObjectStorage(HttpSource):
         self._signed_headers = lru_cache(maxsize=256)(self._sign)
         self._timeout = Timeout(connect=transport.connect_timeout, read=transport.read_timeout)
         self._ca_bundle = transport.ca_bundle
+        self._pools: Pools = {} if pools is None else pools
         self._pool: HTTPConnectionPool | None = None
         with suppress(OSError):  # an unreadable CA file is retried and reported by each request
             self._pool = self._make_pool()
@@ -121,12 +130,16 @@ class ObjectStorage(HttpSource):
         return {**_HEADERS, **dict(signed.headers.items())}
 
     def _make_pool(self) -> HTTPConnectionPool:
+        if pool := self._pools.get(self._origin):
+            return pool
         options: dict[str, Any] = {}
         if self._origin.startswith("https:"):
             options["ssl_context"] = client_context(self._ca_bundle)
         origin = urlsplit(self._origin)
         make = POOLS[origin.scheme]
-        return make(origin.hostname or "", origin.port, maxsize=POOL_SIZE, timeout=self._timeout, **options)
+        pool = make(origin.hostname or "", origin.port, maxsize=POOL_SIZE, timeout=self._timeout, **options)
+        self._pools[self._origin] = pool
+        return pool
 
 
 def error_word(element: str, document: bytes) -> str:

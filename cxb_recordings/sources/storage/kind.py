@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from ...errors import SourceUnavailable
 from ...fields import Fault, Outline, Scalar, not_read, outline
@@ -12,10 +13,10 @@ from ...findings import Finding, unreachable
 from ..kind import Section, SourceKind
 from ..transport import Transport
 from .checks import check_store
-from .client import ObjectStorage
+from .client import ObjectStorage, Pools
 from .settings import FIELDS, REQUIRED, SECTION, StorageSettings, read
 
-REMEMBERED_STORAGES = 1024  # whose pools are kept: there may be one for each tenant, and keys are rotated for years
+REMEMBERED_STORAGES = 512  # there may be one for each tenant, and keys are rotated for years
 
 
 class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
@@ -39,7 +40,8 @@ class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
     def connect(self, transport: Transport) -> Callable[[StorageSettings], ObjectStorage]:
         """See :meth:`SourceKind.connect`."""
         lock = threading.Lock()  # two requests at once make one pool
-        made = lru_cache(REMEMBERED_STORAGES)(lambda storage: ObjectStorage(storage, transport))
+        pools: Pools = WeakValueDictionary()  # as long as a storage that is remembered uses them
+        made = lru_cache(REMEMBERED_STORAGES)(lambda storage: ObjectStorage(storage, transport, pools))
 
         def make(storage: StorageSettings) -> ObjectStorage:
             with lock:
