@@ -259,9 +259,10 @@ class Conversation:
 
     def _wait_for_the_client(self) -> None:
         """Return when the client has gone, or the origin is stopped."""
+        poll = select.poll()  # select() fails where the process has many files open
+        poll.register(self._connection, select.POLLIN)
         while self._origin.pause(0):
-            readable, _, _ = select.select([self._connection], [], [], 0.1)
-            if readable and not self._connection.recv(_CHUNK):
+            if poll.poll(100) and not self._connection.recv(_CHUNK):
                 return
 
     def _refuse(self, received: Received, status: int, headers: Mapping[str, str] | None = None) -> None:

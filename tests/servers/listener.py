@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from . import free_port
 Self = TypeVar("Self", bound="Listener")
 
 
-class Listener:
+class Listener(ABC):
     """Accepts connections; a subclass says in :meth:`hold` what is done with one.
 
     Attributes:
@@ -35,9 +36,9 @@ class Listener:
         self._listener = _bind()
         self.port: int = self._listener.getsockname()[1]
 
+    @abstractmethod
     def hold(self, connection: socket.socket, number: int) -> None:
         """Serve a connection, the `number`-th one from 1 on, to its end; OSError ends it quietly."""
-        raise NotImplementedError
 
     @property
     def open_connections(self) -> int:

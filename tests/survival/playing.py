@@ -60,7 +60,7 @@ class Player:
         Args:
             settings: the system settings with the sources.
             wanted: a Range header.
-            while_waiting: called instead of each pause between two passes along the sources.
+            while_waiting: called instead of each pause between two rounds of retries.
         """
         self._present.settings = settings
         self._present.while_waiting = while_waiting
