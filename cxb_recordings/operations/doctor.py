@@ -7,7 +7,7 @@ a finding.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..calls.repository import Call, CallRepository
 from ..calls.tokens import mint_recording_access_token
@@ -28,7 +28,7 @@ def diagnose(service: RecordingService, call_repo: CallRepository, session_id: s
     Returns:
         The findings in causal order.
     """
-    call, findings = (None, []) if session_id is None else _find_call(call_repo, session_id)
+    call, findings = (None, []) if session_id is None else find_session(call_repo, session_id)
     settings: SystemSettings | None = None
     if not findings:
         settings, findings = live_settings(service, call)
@@ -38,17 +38,26 @@ def diagnose(service: RecordingService, call_repo: CallRepository, session_id: s
     return [*findings, *check_repository(call_repo)]
 
 
-def _find_call(call_repo: CallRepository, session_id: str) -> tuple[Call | None, list[Finding]]:
-    """The call; a finding where there is none to check the settings of."""
+def find_call(find: Callable[[], Call | None], absent: str, remedy: str) -> tuple[Call | None, list[Finding]]:
+    """What `find` finds in the repository; None, with the finding that says why, where that is nothing.
+
+    Args:
+        find: asks the repository.
+        absent: what it means that there is no such call.
+        remedy: what to do then.
+    """
     try:
-        call = call_repo.find_by_session_id(session_id)
+        call = find()
     except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
         remedy = "look whether the database runs and lets this process in"
         return None, [Finding("failure", "call", f"the repository raised {what(exc)}", remedy)]
-    if call is None:
-        remedy = "look whether results ingestion stored the call, and under this very id"
-        return None, [Finding("failure", "call", "no call has this session id", remedy)]
-    return call, []
+    return call, [] if call is not None else [Finding("failure", "call", absent, remedy)]
+
+
+def find_session(call_repo: CallRepository, session_id: str) -> tuple[Call | None, list[Finding]]:
+    """The call with a session id; see :func:`find_call`."""
+    remedy = "look whether results ingestion stored the call, and under this very id"
+    return find_call(lambda: call_repo.find_by_session_id(session_id), "no call has this session id", remedy)
 
 
 def live_settings(service: RecordingService, call: Call | None = None) -> tuple[SystemSettings | None, list[Finding]]:

@@ -11,14 +11,14 @@ from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import is_well_formed
 from ..endpoints import find_object
 from ..errors import NotARecording, RecordingMissing, SourceUnavailable
-from ..findings import Finding, what
+from ..findings import Finding
 from ..links import crm_url_problem
 from ..playback.opening import prove
 from ..playback.pace import Pace
 from ..playback.source import RecordingSource, key_is_askable
 from ..service import RecordingService
 from ..settings import SystemSettings
-from .doctor import live_settings
+from .doctor import find_call, find_session, live_settings
 
 READ_SECONDS = 10.0  # for the first bytes of a recording
 
@@ -29,10 +29,7 @@ def trace_session(service: RecordingService, call_repo: CallRepository, session_
     Returns:
         The findings in the order of the steps.
     """
-    remedy = "look whether results ingestion stored the call, and under this very id"
-    return list(
-        _trace(service, lambda: call_repo.find_by_session_id(session_id), "no call has this session id", remedy)
-    )
+    return list(_trace(service, *find_session(call_repo, session_id)))
 
 
 def trace_token(service: RecordingService, call_repo: CallRepository, token: str) -> list[Finding]:
@@ -46,18 +43,12 @@ def trace_token(service: RecordingService, call_repo: CallRepository, token: str
         return [Finding("failure", "call", seen, "look whether the link was clipped or quoted on its way")]
     remedy = "look whether the link is whole; trace the call by --session-id, and give it a link with `rotate`"
     seen = "the token opens no call: it is unknown, revoked or expired"
-    return list(_trace(service, lambda: call_repo.find_by_access_token(token), seen, remedy))
+    return list(_trace(service, *find_call(lambda: call_repo.find_by_access_token(token), seen, remedy)))
 
 
-def _trace(service: RecordingService, find: Callable[[], Call | None], absent: str, remedy: str) -> Iterator[Finding]:
-    try:
-        call = find()
-    except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
-        remedy = "look whether the database runs and lets this process in (`flask recordings doctor`)"
-        yield Finding("failure", "call", f"the repository raised {what(exc)}", remedy)
-        return
+def _trace(service: RecordingService, call: Call | None, absence: list[Finding]) -> Iterator[Finding]:
+    yield from absence
     if call is None:
-        yield Finding("failure", "call", absent, remedy)
         return
     yield Finding("ok", "call", f"session id {call.get('session_id')!r}")
     key = recording_key_from_call(call)
