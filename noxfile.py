@@ -61,12 +61,12 @@ AVAILABLE = _available()
 def _ends() -> Iterator[object]:
     """Each Python with the oldest dependencies and with the newest; one that is not here is skipped by name.
 
-    CI has the oldest dependencies on the first Python, and the newest on the others but the one that all tests run on.
+    CI has the ends: the oldest dependencies on the first Python, and the newest on the last. All tests run on a third.
     """
     for python in SUPPORTED if HERE in SUPPORTED else [*SUPPORTED, HERE]:
         for dependencies in ("lowest", "newest"):
-            is_first = python == AVAILABLE[0]
-            in_ci = is_first if dependencies == "lowest" else python != HERE and not is_first
+            end = AVAILABLE[0] if dependencies == "lowest" else AVAILABLE[-1]
+            in_ci = python == end and (dependencies == "lowest" or python != HERE)
             yield nox.param(python, dependencies, tags=["ci"] if in_ci else [], id=f"{python}, {dependencies}")
 
 
