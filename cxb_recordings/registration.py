@@ -18,7 +18,7 @@ from .operations.commands import Registration, add_commands
 from .options import DEFAULT_NAME, Options
 from .service import RecordingService
 from .settings import can_be_asked
-from .web.auth import jwt_admin_required, jwt_identity
+from .web.auth import Decorator, View, jwt_admin_required, jwt_identity
 from .web.paths import every_path_below, rule_in_the_way
 from .web.stream_guard import StreamGuard
 from .web.views import admin_blueprint, public_blueprint
@@ -29,7 +29,7 @@ def register(  # noqa: D417 - Options describes them, once
     settings_provider: Callable[[], Mapping[str, Any]] | Callable[[Call | None], Mapping[str, Any]],
     call_repo: CallRepository,
     *,
-    require_admin: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    require_admin: Decorator | None = None,
     admin_claim: str | Sequence[str] = "role",
     admin_values: Iterable[str | bool] = ("admin",),
     name: str = DEFAULT_NAME,
@@ -151,13 +151,13 @@ def _mistaken_admin(app: object, require_admin: object, claim: object, values: t
         yield "require_admin: call JWTManager(app) before register() (flask-jwt-extended), or pass your own decorator"
 
 
-def _proven(require_admin: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[..., Callable[..., Any]]:
+def _proven(require_admin: Decorator) -> Decorator:
     """The host's decorator; InvalidRegistration where what it returns can't be the admin route's view.
 
     Without this, ``jwt_required`` in place of ``jwt_required()`` would be a 500 to each request.
     """
 
-    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(view: View) -> View:
         guarded = require_admin(view)
         try:
             with suppress(ValueError):  # compiled code, which does not tell its arguments

@@ -7,16 +7,16 @@ What a source's reply means is judged in ``sources``, what a client is answered 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.events import Listener, RecordingHandedOver, RecordingNotFound, SourceSkipped, Tell
-from .playback.opening import Opening, open_from
-from .playback.pace import Pace
-from .playback.source import ContentInfo, OpenedRecording, RecordingSource, signer_of
+from .playback.opening import Opening, open_from, require_shown
+from .playback.pace import Clock, Pace, Sleep
+from .playback.source import ContentInfo, OpenedRecording, RecordingSource, Signer, signer_of
 from .playback.stream import RecordingStream, StreamLimits
 from .slots import Place, Slots
 from .sources.sources import Sources
@@ -88,8 +88,8 @@ class Search:
     limits: StreamLimits
     timeout: float
     tell: Tell
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
+    clock: Clock
+    sleep: Sleep
 
     def run(self) -> Playback:
         """Ask source after source.
@@ -123,7 +123,15 @@ class Search:
         try:
             if self.clock() >= seen.started + self.timeout:
                 raise SourceUnavailable("not asked: the search has taken too long")
-            opening, hand_over = self._open(source, seen)
+            pace = Pace(self.limits.read_timeout, self.clock, seen.started + self.timeout)
+            sign = signer_of(source) if self.streams is not None else None
+            if sign is not None:
+                opening, hand_over = self._for_nginx(source, sign, pace)
+            else:
+                if self.streams is not None:
+                    self.place.move_to(self.streams)
+                opening, hand_over = open_from(source, self.key, self.request, pace), None
+                require_shown(source, self.key, pace, opening)
             if opening.info.length != 0:
                 return self._play(source, opening, seen, hand_over)
             # Some upload that failed leaves an empty object: it counts where every other source has nothing.
@@ -158,14 +166,8 @@ class Search:
             return 0.0, ()
         return pause, [source for source, _ in due if self.sources.may_retry(source)]
 
-    def _open(self, source: RecordingSource, seen: _Seen) -> tuple[Opening, HandOver | None]:
-        """Ask a source for what the client wants, or, for nginx, for what is needed to decide and to fetch it."""
-        pace = Pace(self.limits.read_timeout, self.clock, seen.started + self.timeout)
-        sign = signer_of(source) if self.streams is not None else None
-        if sign is None:
-            if self.streams is not None:
-                self.place.move_to(self.streams)
-            return open_from(source, self.key, self.request, pace), None
+    def _for_nginx(self, source: RecordingSource, sign: Signer, pace: Pace) -> tuple[Opening, HandOver | None]:
+        """Ask a source for what is needed to decide, and for nginx to fetch the recording."""
         found = self.sources.stored.find(source, sign, self.key, pace)
         decision = negotiate(self.request, found.info)
         range_header = str(RangeRequest.of(decision.span)) if decision.span else ""

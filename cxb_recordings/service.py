@@ -6,7 +6,7 @@ No HTTP headers and no Flask here; what sources say is judged in ``sources`` and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,9 +17,10 @@ from .errors import RecordingMissing
 from .options import Options
 from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound
+from .playback.pace import Clock, Sleep
 from .playback.source import key_is_askable
 from .search import Playback, Search
-from .settings import SettingsReader, SystemSettings
+from .settings import SettingsProvider, SettingsReader, SystemSettings
 from .signals import send
 from .slots import Place, Slots
 from .sources.sources import Pools, Sources
@@ -41,11 +42,11 @@ class RecordingService:
 
     def __init__(
         self,
-        settings_provider: Callable[..., object],
+        settings_provider: SettingsProvider,
         options: Options | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = time.sleep,
     ) -> None:
         """Make a service on live settings; nothing is asked of the provider yet."""
         self.options = options = options or Options()

@@ -20,6 +20,8 @@ from .sources.kinds import KINDS
 from .sources.storage.kind import STORAGE
 from .sources.storage.settings import REQUIRED, StorageSettings
 
+SettingsProvider = Callable[..., object]  # without arguments, or with the call
+
 _logger = logging.getLogger(__name__)
 _Settings = TypeVar("_Settings")
 
@@ -76,7 +78,7 @@ def read_settings(document: object) -> SystemSettings:
     return document if isinstance(document, SystemSettings) else _read(_outline(document))
 
 
-def _required(provider: Callable[..., object]) -> list[inspect.Parameter]:
+def _required(provider: SettingsProvider) -> list[inspect.Parameter]:
     """The arguments that a settings provider can't be called without; none where it does not tell."""
     try:
         parameters = inspect.signature(provider).parameters.values()
@@ -86,7 +88,7 @@ def _required(provider: Callable[..., object]) -> list[inspect.Parameter]:
     return [each for each in parameters if each.default is each.empty and each.kind not in optional]
 
 
-def can_be_asked(provider: Callable[..., object]) -> bool:
+def can_be_asked(provider: SettingsProvider) -> bool:
     """Whether a settings provider can be called without arguments, or with the call alone."""
     required = _required(provider)
     return len(required) <= 1 and all(each.kind is not each.KEYWORD_ONLY for each in required)
@@ -97,7 +99,7 @@ class SettingsReader:
 
     REMEMBERED = 1024  # mappings: a provider may have one for each tenant, and credentials are rotated for years
 
-    def __init__(self, provider: Callable[..., object]) -> None:
+    def __init__(self, provider: SettingsProvider) -> None:
         """Read from `provider`, which is not called yet; one that requires an argument is given the call."""
         self._provider = provider
         self._takes_call = bool(_required(provider))

@@ -7,7 +7,7 @@ Nothing here needs pytest; the fixture lives in ``pytest_plugin``. Calls in memo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from .calls.token_contract import check_token_store
 from .errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from .options import DEFAULT_NAME
 from .playback.byte_range import RangeRequest
-from .playback.source import ContentInfo, OpenedRecording
+from .playback.source import ContentInfo, OpenedRecording, Signer
 from .service import RecordingService
 
 __all__ = [
@@ -97,7 +97,7 @@ class InMemorySource:
         return sha256(data).hexdigest()[:32]
 
     @property
-    def signed_url(self) -> Callable[[str, int], str] | None:
+    def signed_url(self) -> Signer | None:
         """See :class:`cxb_recordings.playback.source.SignsUrls`; the source named ``storage`` has it."""
         return self._sign if self.name == "storage" else None
 

@@ -34,6 +34,8 @@ class Opening:
 def open_from(source: RecordingSource, key: str, request: PlaybackRequest, pace: Pace) -> Opening:
     """Ask `source` for exactly what `request` wants: one upstream request in the ordinary case.
 
+    Whether it is a recording, see :func:`require_shown`.
+
     Args:
         source: whom to ask.
         key: the storage key.
@@ -42,9 +44,43 @@ def open_from(source: RecordingSource, key: str, request: PlaybackRequest, pace:
 
     Raises:
         RecordingMissing: the source has no such recording.
+        SourceUnavailable: the source failed.
+    """
+    wanted = request.wanted
+    if request.head or (wanted and wanted.first is None and not wanted.last):
+        # bytes=-0 is never asked of a source: stores disagree about it, and only the length is needed.
+        info = source.describe(key)
+        decision = negotiate(request, info)
+        if request.head or decision.status != 200:
+            return Opening(decision, info)
+        wanted = None
+        pace.require_time()
+    try:
+        opened = source.open(key, wanted, unless_etag=request.unless_etag)
+    except NotModified as exc:
+        return Opening(Decision(304), exc.info)
+    except RangeNotSatisfiable as exc:
+        return _beyond_the_end(source, key, request, exc.length, pace)
+    decision = negotiate(request, opened.info)
+    if decision.status == 200 and opened.span is not None:  # a mismatching If-Range costs one request more
+        opened.body.close()
+        return _whole(source, key, request, pace)
+    return _close_unless_due(decision, opened)
+
+
+def require_shown(source: RecordingSource, key: str, pace: Pace, opening: Opening) -> None:
+    """Where the type may be that of a page, and the body does not show the first bytes: ask for them.
+
+    Args:
+        source: whom to ask.
+        key: the storage key.
+        pace: how long it may take.
+        opening: what `source` has answered; closed where this raises.
+
+    Raises:
+        RecordingMissing: the source has no such recording.
         SourceUnavailable: the source failed, or what it has is no recording.
     """
-    opening = _open(source, key, request, pace)
     if is_suspect(opening.info.media_type) and not _shows_first_bytes(opening.opened):
         try:
             require_first_bytes(source, key, pace, opening.info)
@@ -52,7 +88,6 @@ def open_from(source: RecordingSource, key: str, request: PlaybackRequest, pace:
             if opening.opened is not None:
                 opening.opened.body.close()
             raise
-    return opening
 
 
 def _shows_first_bytes(opened: OpenedRecording | None) -> bool:
@@ -109,29 +144,6 @@ def require_first_bytes(source: RecordingSource, key: str, pace: Pace, info: Con
             require_recording(body.read_first(FIRST_BYTES), opened.info.media_type)
         if (opened.info.length, opened.info.strong_etag) != (info.length, info.strong_etag):
             raise SourceUnavailable("two replies are of different recordings")
-
-
-def _open(source: RecordingSource, key: str, request: PlaybackRequest, pace: Pace) -> Opening:
-    wanted = request.wanted
-    if request.head or (wanted and wanted.first is None and not wanted.last):
-        # bytes=-0 is never asked of a source: stores disagree about it, and only the length is needed.
-        info = source.describe(key)
-        decision = negotiate(request, info)
-        if request.head or decision.status != 200:
-            return Opening(decision, info)
-        wanted = None
-        pace.require_time()
-    try:
-        opened = source.open(key, wanted, unless_etag=request.unless_etag)
-    except NotModified as exc:
-        return Opening(Decision(304), exc.info)
-    except RangeNotSatisfiable as exc:
-        return _beyond_the_end(source, key, request, exc.length, pace)
-    decision = negotiate(request, opened.info)
-    if decision.status == 200 and opened.span is not None:  # a mismatching If-Range costs one request more
-        opened.body.close()
-        return _whole(source, key, request, pace)
-    return _close_unless_due(decision, opened)
 
 
 def _beyond_the_end(

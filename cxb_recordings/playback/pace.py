@@ -15,6 +15,9 @@ from .source import RecordingBody
 FLOOR = 8192  # bytes within `read_timeout`: half the pace of a telephone's 8 kHz, 8 bit, at the default of 10 s
 OUT_OF_TIME = "out of time"
 
+Clock = Callable[[], float]  # monotonic seconds
+Sleep = Callable[[float], None]  # waits for some seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -27,7 +30,7 @@ class Pace:
     """
 
     read_timeout: float
-    clock: Callable[[], float]
+    clock: Clock
     deadline: float
 
     def guard(self, body: RecordingBody) -> PacedBody:
@@ -45,9 +48,7 @@ class PacedBody:
 
     __slots__ = ("_body", "_bytes", "_clock", "_read_timeout", "_seconds", "deadline")
 
-    def __init__(
-        self, body: RecordingBody, read_timeout: float, clock: Callable[[], float], deadline: float | None = None
-    ) -> None:
+    def __init__(self, body: RecordingBody, read_timeout: float, clock: Clock, deadline: float | None = None) -> None:
         """Guard `body`.
 
         Args:

@@ -106,9 +106,13 @@ class SignsUrls(Protocol):
         """A URL that reads `key` for some seconds; a secret. No request is made."""
 
 
-def signer_of(source: RecordingSource) -> Callable[[str, int], str] | None:
+Signer = Callable[[str, int], str]
+"""A source's :meth:`SignsUrls.signed_url`: a key and seconds in, a URL out."""
+
+
+def signer_of(source: RecordingSource) -> Signer | None:
     """The source's :meth:`SignsUrls.signed_url`; None where it has none."""
-    signed_url: Callable[[str, int], str] | None = getattr(source, "signed_url", None)
+    signed_url: Signer | None = getattr(source, "signed_url", None)
     return signed_url
 
 

@@ -14,7 +14,7 @@ from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, Sour
 from .chunk_size import BASE_CHUNK_SIZE, ChunkSize
 from .conditions import Decision
 from .events import Listener, RecordingServed, RecordingStarted, SourceFailed, StreamResumed, Tell
-from .pace import Pace, PacedBody
+from .pace import Clock, Pace, PacedBody, Sleep
 from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
 from .source import ContentInfo, OpenedRecording, RecordingSource
 from .splice import Cursor, continue_from
@@ -60,8 +60,8 @@ class RecordingStream:
         *,
         listener: Listener,
         tell: Tell,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
+        clock: Clock,
+        sleep: Sleep,
     ) -> None:
         """Hand out what was decided of an opened recording.
 

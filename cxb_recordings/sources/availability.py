@@ -7,13 +7,14 @@ it, and one that only it may have still asks it. How a source is asked lives in 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import RecordingError, SourceUnavailable
 from ..playback.byte_range import RangeRequest
 from ..playback.events import SourceBack, SourcePutAside, Tell
-from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, identity_of, signer_of
+from ..playback.pace import Clock
+from ..playback.source import ContentInfo, OpenedRecording, RecordingSource, Signer, identity_of, signer_of
 
 RETRY_BUDGET = 50  # retries that a source gets beyond a tenth of its answers, so that a dead one is not hammered
 ANSWERS_FOR_A_RETRY = 10
@@ -22,7 +23,7 @@ ANSWERS_FOR_A_RETRY = 10
 class Availability:
     """What one service knows of its sources' reachability. Thread-safe."""
 
-    def __init__(self, cooldown: float, tell: Tell, clock: Callable[[], float]) -> None:
+    def __init__(self, cooldown: float, tell: Tell, clock: Clock) -> None:
         """Put unreachable sources aside for `cooldown` seconds of `clock`; `tell` gets each change.
 
         A source is known by what it is, not by its name: each tenant may have a "storage" of its own.
@@ -110,7 +111,7 @@ class _Watched:
         self._availability = availability
 
     @property
-    def signed_url(self) -> Callable[[str, int], str] | None:
+    def signed_url(self) -> Signer | None:
         """See :func:`cxb_recordings.playback.source.signer_of`."""
         return signer_of(self._source)
 

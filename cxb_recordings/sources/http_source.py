@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from http.client import HTTPException
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, ProtocolError
@@ -60,10 +60,6 @@ class HttpSource(ABC):
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
         return _Attempt(self, key).describe()
 
-    def request(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        """Send one request by :meth:`send`; see :func:`exchange`."""
-        return exchange(lambda: self.send(method, key, headers))
-
 
 class _Attempt:
     """One attempt to get a recording: one request, and more where a reply does not tell the length.
@@ -82,7 +78,7 @@ class _Attempt:
 
     def open(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`HttpSource.open`."""
-        opened = self._get(wanted, unless_etag)
+        opened = self._believed(*self._ask(wanted, unless_etag))
         if opened is not None and opened.span is not None and opened.info.length is None:
             opened = self._with_total(opened, opened.span, wanted)
         if opened is None:  # the part is not available, or looks like the whole
@@ -110,17 +106,15 @@ class _Attempt:
         opened.body.close()
         return opened.info
 
-    def _request(self, method: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+    def _require_time(self) -> None:
         now = time.monotonic()
         if self._started is None:
             self._started = now
         elif now - self._started >= ATTEMPT_SECONDS:
             raise SourceUnavailable("takes too long to tell the length", is_transient=True)
-        return self._source.request(method, self._key, headers)
 
-    def _get(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> OpenedRecording | None:
-        """Ask once; None for a reply to `wanted` that may carry the part or the whole."""
-        accepted, body = self._ask(wanted, unless_etag)
+    def _believed(self, accepted: Accepted, body: UpstreamBody) -> OpenedRecording | None:
+        """What a reply carries; None for one to a range that may carry the part or the whole."""
         if accepted.is_whole_or_part:
             body.close()
             return None
@@ -132,7 +126,8 @@ class _Attempt:
             headers["Range"] = str(wanted)
         if unless_etag is not None:
             headers["If-None-Match"] = f'"{unless_etag}"'
-        response = self._request("GET", headers)
+        self._require_time()
+        response = exchange(self._source.send, "GET", self._key, headers)
         body = UpstreamBody(response)
         try:
             if response.status not in _JUDGED:
@@ -150,7 +145,8 @@ class _Attempt:
 
     def _head(self) -> ContentInfo | None:
         """What a HEAD tells; None from a source without HEAD."""
-        response = self._request("HEAD", {})
+        self._require_time()
+        response = exchange(self._source.send, "HEAD", self._key, {})
         # Never left to the next request: some servers send a body behind the head of HEAD, too.
         UpstreamBody(response).close()
         if response.status in _WITHOUT_HEAD:
@@ -177,7 +173,7 @@ class _Attempt:
         """
         opened.body.close()
         try:
-            counted = self._get(_EVERYTHING)
+            counted = self._believed(*self._ask(_EVERYTHING))
         except RangeNotSatisfiable as exc:  # no byte, so no range; a 416 that tells no length proves nothing
             whole = self._whole()
             return whole if exc.length is None else self._promising(whole, exc.length)
@@ -226,11 +222,12 @@ def _with(info: ContentInfo, length: int | None) -> ContentInfo:
     return ContentInfo(length, info.etag, info.etag_is_weak, info.last_modified, info.media_type)
 
 
-def exchange(send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
+def exchange(send: Callable[..., BaseHTTPResponse], *request: Any) -> BaseHTTPResponse:
     """Send a request, and once more where its connection broke: a kept one may have gone stale.
 
     Args:
-        send: sends it; see :meth:`HttpSource.send`.
+        send: sends it, such as :meth:`HttpSource.send`.
+        request: what `send` takes.
 
     Returns:
         The response, whatever its status; its body is open.
@@ -240,7 +237,7 @@ def exchange(send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
     """
     for is_last in (False, True):
         try:
-            response = send()
+            response = send(*request)
             break
         except (HTTPError, OSError, ValueError) as exc:
             # A source that says nothing is not asked again: each time would take the whole `read_timeout`.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..playback.events import Tell
+from ..playback.pace import Clock
 from ..playback.source import RecordingSource
 from .availability import Availability
 from .kind import Section, SourceKind
@@ -32,7 +33,7 @@ class Sources:
         find: Callable[[Sections], Iterable[RecordingSource]],
         cooldown: float,
         tell: Tell,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         """Know nothing of any source yet.
 

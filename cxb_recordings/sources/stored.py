@@ -6,12 +6,11 @@ handed over is decided in ``search``, what nginx is sent in ``web.offload``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..playback.opening import prove
-from ..playback.pace import Pace
-from ..playback.source import ContentInfo, RecordingSource
+from ..playback.pace import Clock, Pace
+from ..playback.source import ContentInfo, RecordingSource, Signer
 
 URL_SECONDS = 60  # nginx fetches at once; a URL that got out is worth nothing a minute later
 REMEMBERED_SECONDS = 30  # recordings never change, and nginx sends back a request for one that is gone
@@ -36,15 +35,15 @@ class StoredRecording:
 class StoredRecordings:
     """What storage said of recordings lately. Thread-safe."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Remember nothing yet; `clock` tells monotonic seconds."""
         self._clock = clock
-        self._remembered: dict[tuple[Callable[[str, int], str], str], StoredRecording] = {}
+        self._remembered: dict[tuple[Signer, str], StoredRecording] = {}
 
     def find(
         self,
         source: RecordingSource,
-        sign: Callable[[str, int], str],
+        sign: Signer,
         key: str,
         pace: Pace,
     ) -> StoredRecording:

@@ -19,6 +19,7 @@ from .head import ADMIN, problem
 from .responses import Reply, unavailable
 
 View = Callable[..., Any]
+Decorator = Callable[[View], View]
 
 _OF_WORDS = ("scope", "scp")  # claims that are one string of words with spaces between them: RFC 9068 section 2.2.3
 
@@ -50,7 +51,7 @@ _REASONS: dict[type, str] = {
 }
 
 
-def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...]) -> Callable[[View], View]:
+def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...]) -> Decorator:
     """Make the decorator that lets valid access tokens with an admin claim through.
 
     Args:

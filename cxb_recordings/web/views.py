@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
@@ -13,6 +12,7 @@ from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
 from ..playback.events import Listener, RecordingNotFound, RequestAnswered
 from ..service import RecordingService
+from .auth import Decorator
 from .head import ADMIN, PUBLIC, Audience, not_found
 from .paths import add_route
 from .responses import Reply, deliver, unavailable
@@ -23,7 +23,7 @@ def admin_blueprint(
     url_prefix: str,
     service: RecordingService,
     call_repo: CallRepository,
-    require_admin: Callable[[Callable[..., Any]], Callable[..., Any]],
+    require_admin: Decorator,
     identity: Callable[[], object],
 ) -> Blueprint:
     """The admin route, ``{url_prefix}/{session_id}``, behind `require_admin`."""

@@ -74,7 +74,7 @@ class ObjectStorage(HttpSource):
         """See :class:`cxb_recordings.playback.source.SignsUrls`."""
         return presign_get_object(self._settings, key, seconds)
 
-    def send(self, method: str, key: str, headers: Mapping[str, str], *, query: str = "") -> BaseHTTPResponse:
+    def send(self, method: str, key: str, headers: Mapping[str, str], query: str = "") -> BaseHTTPResponse:
         """See :meth:`HttpSource.send`.
 
         Args:

@@ -55,7 +55,7 @@ class StorageProbe:
         Raises:
             SourceUnavailable: there was no reply.
         """
-        return self._read(self.source.request("GET", key, {"Range": "bytes=0-0"}))
+        return self._read(exchange(self.source.send, "GET", key, {"Range": "bytes=0-0"}))
 
     def list_some(self) -> StoreReply:
         """Ask which keys there are, for a few of them.
@@ -64,7 +64,7 @@ class StorageProbe:
             SourceUnavailable: there was no reply.
         """
         query = "?encoding-type=url&list-type=2&max-keys=10"
-        return self._read(exchange(lambda: self.source.send("GET", "", {}, query=query)))
+        return self._read(exchange(self.source.send, "GET", "", {}, query))
 
     def _read(self, response: BaseHTTPResponse) -> StoreReply:
         document = self.source.read_document(response)
