@@ -20,6 +20,7 @@ __all__ = [
     "NotARecording",
     "NotModified",
     "RangeNotSatisfiable",
+    "RecordingArchived",
     "RecordingError",
     "RecordingMissing",
     "RecordingUnreachable",
@@ -69,6 +70,10 @@ class RepositoryUnavailable(RecordingError):
 
 class RecordingMissing(RecordingError):
     """Raised when a source answers that it does not have the recording."""
+
+
+class RecordingArchived(RecordingMissing):
+    """Raised when storage has the recording in an archive, from which it must be restored before anyone can read it."""
 
 
 class RecordingUnreachable(RecordingMissing):

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
+from .errors import RecordingArchived, RecordingMissing, RecordingUnreachable, SourceUnavailable
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.events import Listener, RecordingHandedOver, RecordingNotFound, SourceSkipped, Tell
@@ -96,7 +96,8 @@ class Search:
 
         Raises:
             RecordingMissing: every source says that it has no such recording.
-            RecordingUnreachable: the same, but at least one source failed or was not asked in time.
+            RecordingArchived: the same, but one of them has it in an archive.
+            RecordingUnreachable: no source has it, and at least one of them failed or was not asked in time.
             TooManyStreams: Python would have to carry the body, and `streams` has no slot left.
         """
         seen = _Seen(self.clock())
@@ -111,11 +112,13 @@ class Search:
                 break
             self.sleep(pause)
             waited += pause
-        if seen.empty is not None and not seen.failures:
+        if seen.empty is not None and not seen.failures and not seen.archived:
             return self._play(*seen.empty, seen)
         self.tell(RecordingNotFound(self.listener, "sources", bool(seen.failures)))
         if seen.failures:
             raise RecordingUnreachable("no source has the recording, and at least one of them failed")
+        if seen.archived:
+            raise RecordingArchived("the recording is in an archive, and no other source has it")
         raise RecordingMissing("no source has the recording")
 
     def _ask(self, source: RecordingSource, seen: _Seen) -> Playback | None:
@@ -147,6 +150,7 @@ class Search:
             self.tell(SourceSkipped(self.listener, source.name, exc.reason, failed=True))
         except RecordingMissing as exc:
             seen.has_nothing(source)
+            seen.archived = seen.archived or isinstance(exc, RecordingArchived)
             self.tell(SourceSkipped(self.listener, source.name, str(exc), failed=False))
         return None
 
@@ -211,12 +215,14 @@ class _Seen:
         failures: of each source whose last answer was one, by name.
         useless: the names of sources that have nothing of the recording.
         empty: the first source that has it without a byte.
+        archived: whether a source has it in an archive.
     """
 
     started: float
     failures: dict[str, SourceUnavailable] = field(default_factory=dict)
     useless: set[str] = field(default_factory=set)
     empty: tuple[RecordingSource, Opening] | None = None
+    archived: bool = False
 
     def has_nothing(self, source: RecordingSource) -> None:
         """A source said that it has no such recording, or not a byte of it."""

@@ -92,7 +92,8 @@ class RecordingService:
 
         Raises:
             RecordingMissing: every source says that it has no such recording, or the key can't be one.
-            RecordingUnreachable: the same, but at least one source failed or was not asked in time.
+            RecordingArchived: the same, but one of them has it in an archive.
+            RecordingUnreachable: no source has it, and at least one of them failed or was not asked in time.
             TooManyStreams: `max_streams` are in progress already; for a HEAD, as many other HEADs.
         """
         listener = listener or Listener()

@@ -1,12 +1,15 @@
-"""A clock that tests move, and a source in memory with the oddities that real ones have."""
+"""A clock that tests move, a source in memory with the oddities that real ones have, and a service on such sources."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
+from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.playback.source import OpenedRecording
+from cxb_recordings.service import RecordingService
 from cxb_recordings.testing import InMemorySource
 
 
@@ -46,3 +49,24 @@ class BreakingSource(InMemorySource):
         self.wanted.append(wanted)
         self.on_open()
         return super().open(key, None if self.ignores_range else wanted, unless_etag=unless_etag)
+
+
+class Searching:
+    """A service on sources in memory, and a clock that only its sleeping moves."""
+
+    def __init__(self, *sources: InMemorySource, **options: float) -> None:
+        self.time = FakeTime()
+        self.pauses: list[float] = []
+        self.service = RecordingService(dict, Options(**options), clock=self.time.clock, sleep=self._sleep)  # type: ignore[arg-type]
+        self.service.sources = self.service.sources.replaced(sources)
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.time.sleep(seconds)
+
+    def play(self, wanted: str | None = None) -> bytes:
+        playback = self.service.open("a", PlaybackRequest.from_headers("GET", {"Range": wanted} if wanted else {}))
+        return b"" if playback.stream is None else b"".join(playback.stream)
+
+    def probe(self) -> int | None:
+        return self.service.open("a", PlaybackRequest(head=True)).info.length

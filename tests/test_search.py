@@ -10,15 +10,13 @@ from unittest.mock import Mock
 import pytest
 
 from cxb_recordings.errors import RecordingMissing, RecordingUnreachable, SourceUnavailable
-from cxb_recordings.options import Options
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording
 from cxb_recordings.search import RETRY_SECONDS
-from cxb_recordings.service import RecordingService
 from cxb_recordings.sources.availability import RETRY_BUDGET
 from cxb_recordings.testing import InMemorySource
-from tests.fakes import BreakingSource, FakeTime
+from tests.fakes import BreakingSource, Searching
 
 DATA = bytes(range(256)) * 100
 PAGE = b"<!doctype html><title>Log in</title>" * 300
@@ -40,27 +38,6 @@ class Failing(InMemorySource):
         if self.failures:
             raise copy(self.failures.pop(0))
         return super().describe(key)
-
-
-class Searching:
-    """A service on sources in memory, and a clock that only its sleeping moves."""
-
-    def __init__(self, *sources: InMemorySource, **options: float) -> None:
-        self.time = FakeTime()
-        self.pauses: list[float] = []
-        self.service = RecordingService(dict, Options(**options), clock=self.time.clock, sleep=self._sleep)  # type: ignore[arg-type]
-        self.service.sources = self.service.sources.replaced(sources)
-
-    def _sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.time.sleep(seconds)
-
-    def play(self, wanted: str | None = None) -> bytes:
-        playback = self.service.open("a", PlaybackRequest.from_headers("GET", {"Range": wanted} if wanted else {}))
-        return b"" if playback.stream is None else b"".join(playback.stream)
-
-    def probe(self) -> int | None:
-        return self.service.open("a", PlaybackRequest(head=True)).info.length
 
 
 def failing(*failures: Exception, name: str = "one", data: bytes | None = DATA) -> Failing:

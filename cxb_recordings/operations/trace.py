@@ -10,7 +10,7 @@ from functools import partial
 from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import is_well_formed
 from ..endpoints import find_object
-from ..errors import NotARecording, RecordingMissing, SourceUnavailable
+from ..errors import NotARecording, RecordingArchived, RecordingMissing, SourceUnavailable
 from ..findings import Finding
 from ..links import crm_url_problem
 from ..playback.opening import prove
@@ -21,6 +21,7 @@ from ..settings import SystemSettings
 from .doctor import find_call, find_session, live_settings
 
 READ_SECONDS = 10.0  # for the first bytes of a recording
+RESTORE = "restore the object in storage (S3's RestoreObject); let no lifecycle rule archive what is still played"
 
 
 def trace_session(service: RecordingService, call_repo: CallRepository, session_id: str) -> list[Finding]:
@@ -95,6 +96,8 @@ def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable
     began = time.monotonic()
     try:
         info, span = prove(source, key, Pace(READ_SECONDS, time.monotonic, began + READ_SECONDS))
+    except RecordingArchived as exc:
+        return Finding("warning", source.name, str(exc), RESTORE, 403, time.monotonic() - began)
     except RecordingMissing as exc:
         return Finding("ok", source.name, str(exc), http_status=404, seconds=time.monotonic() - began)
     except NotARecording as exc:
@@ -116,13 +119,17 @@ def _ask(source: RecordingSource, key: str, failure: Callable[[SourceUnavailable
 
 def _verdict(findings: list[Finding], settings: SystemSettings, key: str, call: Call) -> Finding:
     has_failed = any(finding.status == "failure" for finding in findings)
-    statuses = (200, 206) if has_failed else (200, 206, 416)  # an empty recording counts where every other has none
+    is_archived = any(finding.remedy == RESTORE for finding in findings)
+    # An empty recording counts where every other source has none.
+    statuses = (200, 206) if has_failed or is_archived else (200, 206, 416)
     having = next((finding.check for finding in findings if finding.http_status in statuses), None)
     if having is not None:
         return Finding("ok", "recording", f"it plays, from {having}")
     seen = "no source has it"
     if has_failed:
         return Finding("failure", "recording", "no source that answers has it", "mend the sources that failed first")
+    if is_archived:
+        return Finding("failure", "recording", "only an archive of storage has it", RESTORE)
     if not settings.sources:
         seen = "there is no source at all"
     remedy = "look whether the upload finished, and under which key"

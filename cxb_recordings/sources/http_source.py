@@ -52,6 +52,9 @@ class HttpSource(ABC):
     def refuse(self, response: BaseHTTPResponse) -> NoReturn:
         """Raise what a status means that is none of 200, 206, 304 and 416; the body need not be read."""
 
+    def require_readable(self, headers: Mapping[str, str]) -> None:  # noqa: B027 - most sources have no such header
+        """Raise what it means where the 200 of a HEAD says that a GET would be refused."""
+
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
         return _Attempt(self, key).open(wanted, unless_etag)
@@ -153,6 +156,7 @@ class _Attempt:
             return None
         if response.status != 200:
             self._source.refuse(response)
+        self._source.require_readable(response.headers)
         return judge(200, response.headers).info
 
     def _with_total(

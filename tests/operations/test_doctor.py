@@ -245,6 +245,15 @@ def test_a_store_without_just_the_range_and_a_key_that_may_only_list_are_told(st
     assert report.first["seen"].startswith(f"a ranged read gives status {status}")
 
 
+def test_a_key_is_not_told_that_it_may_not_read_where_the_recording_is_archived() -> None:
+    listing = b"<ListBucketResult><Contents><Key>a.wav</Key><Size>4</Size></Contents></ListBucketResult>"
+    read = s3_error(403, "InvalidObjectState")
+    with store(s3_error(404, "NoSuchKey"), {"list-type=2": reply(200, {}, listing), "/a.wav": read}) as minio:
+        report = doctor({"minio": minio})
+
+    assert (report.exit_code, report.of("storage range")["status"]) == (0, "warning")
+
+
 @pytest.mark.parametrize(
     ("fault", "seen"), [("500", "status 500"), ("302", "status 302"), ("refuses", "no connection")]
 )

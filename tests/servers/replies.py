@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .conversation import Received
+
 
 def reply(status: int, headers: Mapping[str, str] | None = None, body: bytes = b"", *, length: bool = True) -> bytes:
     """A reply with `body`, and with its Content-Length unless `headers` or `length` say otherwise."""
@@ -17,6 +19,13 @@ def s3_error(status: int, code: str, extra: str = "", headers: Mapping[str, str]
     """A store's refusal, with `extra` elements in its document."""
     document = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>secret detail</Message>{extra}</Error>"
     return reply(status, {"Content-Type": "application/xml", **(headers or {})}, document.encode())
+
+
+def archived(received: Received) -> bytes:
+    """What a store answers for an object in an archive: its head to HEAD, a refusal to GET."""
+    if received.head.startswith("HEAD "):
+        return reply(200, {"Content-Length": "1000", "Content-Type": "audio/wav", "x-amz-storage-class": "GLACIER"})
+    return s3_error(403, "InvalidObjectState", "<StorageClass>GLACIER</StorageClass>")
 
 
 def chunked(*parts: bytes, headers: Mapping[str, str] | None = None, status: int = 200) -> bytes:

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from cxb_recordings import InMemoryCallRepository, register
 from tests.servers import free_port
 from tests.servers.origin import OriginFactory
-from tests.servers.replies import s3_error
+from tests.servers.replies import archived, s3_error
 
 from .site import KEY, PREFIXES, Route, Site, Upstream, host_app
 
@@ -80,6 +80,7 @@ def test_the_public_404s_are_byte_identical_whatever_the_cause(make_origin: Orig
         }
         replies["no source has it"] = site.ask(method, key="absent.wav")
         replies["no source answers"] = broken.ask(method)
+        replies["only an archive has it"] = Site(make_origin(answer=archived).storage()).ask(method)
         replies["no source is configured"] = Site({}).ask(method)
         assert {reply.status_code for reply in replies.values()} == {404}
         assert len({(reply.data, str(reply.headers)) for reply in replies.values()}) == 1, replies

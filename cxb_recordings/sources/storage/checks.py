@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ...endpoints import StorageHost
 from ...errors import SourceUnavailable
 from ...findings import Finding, Status, unreachable
-from .client import ObjectStorage
+from .client import ARCHIVED, ObjectStorage
 from .probe import StorageProbe, StoreReply
 from .settings import StorageSettings
 
@@ -147,6 +147,9 @@ def _check_reading(probe: StorageProbe, storage: StorageSettings) -> Iterator[Fi
     seen = f"a ranged read gives status {part.status} {part.code}".rstrip()
     if part.is_first_byte:  # rclone's server sends it with 200
         yield Finding("ok", "storage range", f"{seen}, and the byte that was asked for")
+    elif part.code == ARCHIVED:
+        remedy = "trace a recent recording: the one that a listing begins with is archived"
+        yield Finding("warning", "storage range", f"{seen}: no range could be read", remedy)
     elif part.status == 403:
         yield Finding("failure", "storage credentials", f"{seen}: the key may not read", "allow s3:GetObject")
     else:

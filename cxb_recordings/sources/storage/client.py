@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
-from ...errors import RecordingMissing, SourceUnavailable
+from ...errors import RecordingArchived, RecordingMissing, SourceUnavailable
 from ...playback.pace import PacedBody
 from ...playback.source import ContentInfo
 from ..http_source import HttpSource, UpstreamBody
@@ -37,6 +37,10 @@ SIGNED_SECONDS = 60  # for which a signature is used again; stores take it for 1
 DOCUMENT_SECONDS = 2.0  # after which no read begins: the status is known, and a listener waits
 
 Pools = MutableMapping[str, HTTPConnectionPool]  # by the endpoint's URL
+
+ARCHIVED = "InvalidObjectState"  # S3's code for a GET of an object that is in an archive
+_ARCHIVES = frozenset(("GLACIER", "DEEP_ARCHIVE"))  # not GLACIER_IR, which is read at once
+_RESTORE = re.compile(r"""ongoing-request\s*=\s*"?(\w*)""")  # x-amz-restore: ongoing-request="false", expiry-date="…"
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "cxb_recordings"}
 
@@ -101,12 +105,21 @@ class ObjectStorage(HttpSource):
         code = error_word("Code", self.read_document(response)) if response.status >= 400 else ""
         if response.status == 404 and code != "NoSuchBucket":
             raise RecordingMissing("storage has no such key")
+        if response.status == 403 and code == ARCHIVED:
+            raise RecordingArchived("archived: storage must restore it before anyone can read it")
         raise status_failure(response.status, response.headers, code)
+
+    def require_readable(self, headers: Mapping[str, str]) -> None:
+        """See :meth:`HttpSource.require_readable`."""
+        if archive := archive_of(headers):
+            raise RecordingArchived(f"archived ({archive}): storage must restore it before anyone can read it")
 
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
         try:
             return super().describe(key)
+        except RecordingArchived:
+            raise
         except RecordingMissing:
             # The 404 of a HEAD has no body that could tell an absent key from an absent bucket; that of a GET has.
             opened = self.open(key)
@@ -140,6 +153,16 @@ class ObjectStorage(HttpSource):
         pool = make(origin.hostname or "", origin.port, maxsize=POOL_SIZE, timeout=self._timeout, **options)
         self._pools[self._origin] = pool
         return pool
+
+
+def archive_of(headers: Mapping[str, str]) -> str:
+    """The archive that a HEAD's headers name; empty where a GET would read the object (S3's API, HeadObject)."""
+    if status := headers.get("x-amz-archive-status", "").strip():
+        return word(status) or "x-amz-archive-status"
+    classes = {name.strip().upper() for name in headers.get("x-amz-storage-class", "").split(",")}
+    # A restored copy is there, next to the archived object, once no request for one is in progress.
+    is_restored = set(_RESTORE.findall(headers.get("x-amz-restore", "").lower())) == {"false"}
+    return "" if is_restored else min(classes & _ARCHIVES, default="")
 
 
 def error_word(element: str, document: bytes) -> str:
