@@ -14,7 +14,7 @@ from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.conditions import PlaybackRequest
 from cxb_recordings.playback.source import ContentInfo, OpenedRecording
 from cxb_recordings.search import RETRY_SECONDS
-from cxb_recordings.sources.availability import RETRY_BUDGET
+from cxb_recordings.sources.cooldown import RETRY_BUDGET
 from cxb_recordings.testing import InMemorySource
 from tests.fakes import BreakingSource, Searching
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..playback.events import Tell
 from ..playback.pace import Clock
 from ..playback.source import RecordingSource
-from .availability import Availability
+from .cooldown import Cooldowns
 from .kind import Section, SourceKind
 from .stored import StoredRecordings
 from .transport import Transport
@@ -23,8 +23,8 @@ class Sources:
     """What one service knows of its sources: which there are, which are down, what they said lately. Thread-safe.
 
     Attributes:
-        in_order: see :meth:`.availability.Availability.in_order`.
-        may_retry: see :meth:`.availability.Availability.may_retry`.
+        in_order: see :meth:`.cooldown.Cooldowns.in_order`.
+        may_retry: see :meth:`.cooldown.Cooldowns.may_retry`.
         stored: what those that sign URLs said of recordings lately.
     """
 
@@ -45,13 +45,13 @@ class Sources:
         """
         self._find = find
         self._known = cooldown, tell, clock
-        self._availability = Availability(cooldown, tell, clock)
-        self.in_order, self.may_retry = self._availability.in_order, self._availability.may_retry
+        self._cooldowns = Cooldowns(cooldown, tell, clock)
+        self.in_order, self.may_retry = self._cooldowns.in_order, self._cooldowns.may_retry
         self.stored = StoredRecordings(clock)
 
     def of(self, sections: Sections) -> list[RecordingSource]:
         """The sources that settings name, in order; what they answer is remembered."""
-        return self._availability.watch(self._find(sections))
+        return self._cooldowns.watch(self._find(sections))
 
     def replaced(self, sources: Sequence[RecordingSource]) -> Sources:
         """Others in their place, whatever settings name, of which nothing is known yet; for ``testing``."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from werkzeug.http import HTTP_STATUS_CODES, http_date, quote_etag
 
 from ..playback.conditions import Decision
+from ..playback.media_types import FALLBACK, is_playable, media_type, with_ending_of
 from ..playback.source import ContentInfo
 from .file_names import content_disposition
-from .media_types import FALLBACK, is_playable, media_type, with_ending_of
 
 RETRY_AFTER = "5"  # seconds
 

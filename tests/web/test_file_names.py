@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cxb_recordings.playback.media_types import BY_ENDING, with_ending_of
 from cxb_recordings.web.file_names import content_disposition
-from cxb_recordings.web.media_types import BY_ENDING, with_ending_of
 
 from .site import Upstream
 

@@ -9,7 +9,7 @@ import pytest
 
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.events import Event, SourceBack, SourcePutAside
-from cxb_recordings.sources.availability import RETRY_BUDGET, Availability
+from cxb_recordings.sources.cooldown import RETRY_BUDGET, Cooldowns
 from tests.fakes import BreakingSource, FakeTime
 
 
@@ -30,12 +30,12 @@ class Watched:
     def __init__(self, *breaks: int | None) -> None:
         self.time = FakeTime()
         self.events: list[Event] = []
-        self.availability = Availability(10, self.events.append, self.time.clock)
+        self.cooldowns = Cooldowns(10, self.events.append, self.time.clock)
         self.one = BreakingSource({"a": b"data"}, "one", breaks=list(breaks))
-        self.line = self.availability.watch([self.one, BreakingSource({}, "two")])
+        self.line = self.cooldowns.watch([self.one, BreakingSource({}, "two")])
 
     def names(self) -> list[str]:
-        return [source.name for source in self.availability.in_order(self.line)]
+        return [source.name for source in self.cooldowns.in_order(self.line)]
 
 
 def test_an_unreachable_source_goes_to_the_end_of_the_line_and_comes_back_when_it_answers() -> None:
@@ -78,7 +78,7 @@ def test_after_the_cooldown_one_request_finds_out_and_the_others_do_not_wait_wit
 
 def test_the_order_is_decided_when_each_sources_turn_comes() -> None:
     watched = Watched(0)
-    line = watched.availability.in_order(list(reversed(watched.line)))
+    line = watched.cooldowns.in_order(list(reversed(watched.line)))
     assert next(line).name == "two"
     with pytest.raises(SourceUnavailable):
         watched.line[0].open("a")
@@ -86,18 +86,18 @@ def test_the_order_is_decided_when_each_sources_turn_comes() -> None:
 
 
 def test_sources_of_one_name_that_are_not_the_same_share_neither_cooldown_nor_retries() -> None:
-    availability = Availability(10, lambda _: None, FakeTime().clock)
+    cooldowns = Cooldowns(10, lambda _: None, FakeTime().clock)
     down, up = Tenant({}, "storage", breaks=[0]), Tenant({"a": b"data"}, "storage", tenant=2)
-    dead, alive = availability.watch([down, up])
+    dead, alive = cooldowns.watch([down, up])
     with pytest.raises(SourceUnavailable):
         dead.open("a")
-    assert list(availability.in_order([dead, alive])) == [alive, dead]
+    assert list(cooldowns.in_order([dead, alive])) == [alive, dead]
     alive.open("a")
-    assert list(availability.in_order([dead, alive])) == [alive, dead], "an answer of another one does not count"
-    assert sum(availability.may_retry(dead) for _ in range(2 * RETRY_BUDGET)) == RETRY_BUDGET
-    assert availability.may_retry(alive)
-    [again] = availability.watch([Tenant({}, "storage")])
-    assert list(availability.in_order([again, alive])) == [alive, again]
+    assert list(cooldowns.in_order([dead, alive])) == [alive, dead], "an answer of another one does not count"
+    assert sum(cooldowns.may_retry(dead) for _ in range(2 * RETRY_BUDGET)) == RETRY_BUDGET
+    assert cooldowns.may_retry(alive)
+    [again] = cooldowns.watch([Tenant({}, "storage")])
+    assert list(cooldowns.in_order([again, alive])) == [alive, again]
 
 
 def test_threads_at_once_leave_one_state_and_one_event() -> None:

@@ -20,7 +20,7 @@ RETRY_BUDGET = 50  # retries that a source gets beyond a tenth of its answers, s
 ANSWERS_FOR_A_RETRY = 10
 
 
-class Availability:
+class Cooldowns:
     """What one service knows of its sources' reachability. Thread-safe."""
 
     def __init__(self, cooldown: float, tell: Tell, clock: Clock) -> None:
@@ -100,15 +100,15 @@ class Availability:
 
 
 class _Watched:
-    """A source whose answers and failures an :class:`Availability` notices."""
+    """A source whose answers and failures a :class:`Cooldowns` notices."""
 
-    __slots__ = ("_availability", "_source", "identity", "name")
+    __slots__ = ("_cooldowns", "_source", "identity", "name")
 
-    def __init__(self, source: RecordingSource, availability: Availability) -> None:
+    def __init__(self, source: RecordingSource, cooldowns: Cooldowns) -> None:
         self.name = source.name
         self.identity = identity_of(source)
         self._source = source
-        self._availability = availability
+        self._cooldowns = cooldowns
 
     @property
     def signed_url(self) -> Signer | None:
@@ -128,14 +128,14 @@ class _Watched:
     @contextmanager
     def _noticed(self) -> Iterator[None]:
         """Notice how the source answers what is asked of it within the context."""
-        self._availability.about_to_ask(self)
+        self._cooldowns.about_to_ask(self)
         try:
             yield
         except SourceUnavailable as exc:
             if exc.responded:
-                self._availability.answered(self)
+                self._cooldowns.answered(self)
             else:
-                self._availability.unreachable(self, exc.reason)
+                self._cooldowns.unreachable(self, exc.reason)
             raise
         except RecordingError:
             self._answered_well()
@@ -145,5 +145,5 @@ class _Watched:
         self._answered_well()
 
     def _answered_well(self) -> None:
-        self._availability.answered(self)
-        self._availability.did_not_fail(self)
+        self._cooldowns.answered(self)
+        self._cooldowns.did_not_fail(self)

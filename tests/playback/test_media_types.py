@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxb_recordings.web.media_types import FALLBACK, media_type
+from cxb_recordings.playback.media_types import FALLBACK, media_type
 
 from .site import Upstream
 
