@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .errors import RecordingArchived, RecordingMissing, RecordingUnreachable, SourceUnavailable
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
-from .playback.events import Listener, RecordingHandedOver, RecordingNotFound, SourceSkipped, Tell
+from .playback.events import Listener, RecordingNotFound, RecordingOffloaded, SourceSkipped, Tell
 from .playback.opening import Opening, open_from, require_shown
 from .playback.pace import Clock, Pace, Sleep
 from .playback.source import ContentInfo, OpenedRecording, RecordingSource, Signer, signer_of
@@ -27,7 +27,7 @@ FIRST_PAUSE = 0.5  # seconds before the second round, less up to a half by chanc
 
 
 @dataclass(frozen=True, slots=True)
-class HandOver:
+class Offloaded:
     """What nginx needs to fetch a recording from storage by itself.
 
     Attributes:
@@ -48,14 +48,14 @@ class Playback:
         info: what is known of the whole recording.
         stream: the body, for a GET that is answered 200 or 206; the caller closes it.
         source: the name of the source that has the recording.
-        hand_over: instead of the stream, where nginx fetches the body.
+        offloaded: instead of the stream, where nginx fetches the body.
     """
 
     decision: Decision
     info: ContentInfo
     stream: RecordingStream | None
     source: str
-    hand_over: HandOver | None = None
+    offloaded: Offloaded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +129,14 @@ class Search:
             pace = Pace(self.limits.read_timeout, self.clock, seen.started + self.timeout)
             sign = signer_of(source) if self.streams is not None else None
             if sign is not None:
-                opening, hand_over = self._for_nginx(source, sign, pace)
+                opening, offloaded = self._for_nginx(source, sign, pace)
             else:
                 if self.streams is not None:
                     self.place.move_to(self.streams)
-                opening, hand_over = open_from(source, self.key, self.request, pace), None
+                opening, offloaded = open_from(source, self.key, self.request, pace), None
                 require_shown(source, self.key, pace, opening)
             if opening.info.length != 0:
-                return self._play(source, opening, seen, hand_over)
+                return self._play(source, opening, seen, offloaded)
             # Some upload that failed leaves an empty object: it counts where every other source has nothing.
             if opening.opened is not None:
                 opening.opened.body.close()
@@ -170,21 +170,21 @@ class Search:
             return 0.0, ()
         return pause, [source for source, _ in due if self.sources.may_retry(source)]
 
-    def _for_nginx(self, source: RecordingSource, sign: Signer, pace: Pace) -> tuple[Opening, HandOver | None]:
+    def _for_nginx(self, source: RecordingSource, sign: Signer, pace: Pace) -> tuple[Opening, Offloaded | None]:
         """Ask a source for what is needed to decide, and for nginx to fetch the recording."""
         found = self.sources.stored.find(source, sign, self.key, pace)
         decision = negotiate(self.request, found.info)
         range_header = str(RangeRequest.of(decision.span)) if decision.span else ""
-        hand_over = HandOver(found.signed_url, range_header) if decision.status in (200, 206) else None
-        return Opening(decision, found.info), hand_over
+        offloaded = Offloaded(found.signed_url, range_header) if decision.status in (200, 206) else None
+        return Opening(decision, found.info), offloaded
 
     def _play(
-        self, source: RecordingSource, opening: Opening, seen: _Seen, hand_over: HandOver | None = None
+        self, source: RecordingSource, opening: Opening, seen: _Seen, offloaded: Offloaded | None = None
     ) -> Playback:
         decision = opening.decision
-        if hand_over is not None:
-            self.tell(RecordingHandedOver(self.listener, source.name, decision.status))
-            return Playback(decision, opening.info, None, source.name, hand_over)
+        if offloaded is not None:
+            self.tell(RecordingOffloaded(self.listener, source.name, decision.status))
+            return Playback(decision, opening.info, None, source.name, offloaded)
         stream = None if opening.opened is None else self._start(opening.opened, decision, seen)
         return Playback(decision, opening.info, stream, source.name)
 

@@ -79,7 +79,7 @@ class RecordingService:
         listener: Listener | None = None,
         *,
         call: Call | None = None,
-        may_hand_over: bool = False,
+        may_offload: bool = False,
     ) -> Playback:
         """Find the first source that has a recording, and decide what the client gets.
 
@@ -88,7 +88,7 @@ class RecordingService:
             request: what the client asked.
             listener: who asked, for logs and signals; a new one for each call, which makes its `playback_id`.
             call: whose recording it is, for a settings provider that takes the call.
-            may_hand_over: whether nginx may fetch the body from storage, where the service has `offload`.
+            may_offload: whether nginx may fetch the body from storage, where the service has `offload`.
 
         Raises:
             RecordingMissing: every source says that it has no such recording, or the key can't be one.
@@ -101,8 +101,8 @@ class RecordingService:
             self.tell(RecordingNotFound(listener, "key"))
             raise RecordingMissing("the key can't be asked of any source")
         # A Range with If-Range stays here: storage itself may not know If-Range (Ceph's gateway does not).
-        hands_over = may_hand_over and self.options.offload is not None and not request.head and not request.if_range
-        place = Place(self.heads if request.head or hands_over else self.streams)
+        is_for_nginx = may_offload and self.options.offload is not None and not request.head and not request.if_range
+        place = Place(self.heads if request.head or is_for_nginx else self.streams)
         with ExitStack() as held:
             held.callback(place.free)
             playback = Search(
@@ -112,7 +112,7 @@ class RecordingService:
                 self.sources,
                 self.sources.of(self.settings(call).sections),
                 place,
-                self.streams if hands_over else None,
+                self.streams if is_for_nginx else None,
                 self._stream_limits,
                 self.options.search_timeout,
                 self.tell,

@@ -15,8 +15,8 @@ from blinker import NamedSignal
 from .playback.events import Event
 from .playback.events import Listener as Listener
 from .playback.events import PlaybackEvent as PlaybackEvent
-from .playback.events import RecordingHandedOver as RecordingHandedOver
 from .playback.events import RecordingNotFound as RecordingNotFound
+from .playback.events import RecordingOffloaded as RecordingOffloaded
 from .playback.events import RecordingServed as RecordingServed
 from .playback.events import RecordingStarted as RecordingStarted
 from .playback.events import RequestAnswered as RequestAnswered
@@ -43,8 +43,8 @@ request_answered = _signal(RequestAnswered)
 recording_not_found = _signal(RecordingNotFound)
 #: A recording begins to go out (GET with a body only); payload :class:`RecordingStarted`.
 recording_started = _signal(RecordingStarted)
-#: nginx fetches a recording from storage by itself; payload :class:`RecordingHandedOver`.
-recording_handed_over = _signal(RecordingHandedOver)
+#: nginx fetches a recording from storage by itself; payload :class:`RecordingOffloaded`.
+recording_offloaded = _signal(RecordingOffloaded)
 #: A source broke in the middle of a stream, or could not carry on; payload :class:`SourceFailed`.
 source_failed = _signal(SourceFailed)
 #: A broken stream goes on at the exact next byte; payload :class:`StreamResumed`.

@@ -63,7 +63,7 @@ LOGGED: list[tuple[Event, int, str]] = [
 NOT_LOGGED: list[Event] = [
     signals.RequestAnswered("admin", 200, "one"),
     signals.RecordingStarted(LISTENER, "one", 200),
-    signals.RecordingHandedOver(LISTENER, "one", 200),
+    signals.RecordingOffloaded(LISTENER, "one", 200),
     signals.RecordingServed(LISTENER, "one", 200, 9, True, None, 0, None, 0.1, 2.5),
     signals.RecordingServed(LISTENER, "one", 200, 3, False, None, 0, None, 0.1, 2.5),
 ]

@@ -85,14 +85,14 @@ def test_what_nginx_carries_takes_no_stream_and_what_it_can_not_carry_does() -> 
     recordings = RecordingService(dict, Options(offload="/_protected/", max_streams=1))
     sources = [InMemorySource({"a.wav": DATA}, name="storage"), InMemorySource({"b.wav": DATA})]
     recordings.sources = recordings.sources.replaced(sources)
-    fetched = recordings.open("b.wav", PlaybackRequest(), may_hand_over=True).stream
+    fetched = recordings.open("b.wav", PlaybackRequest(), may_offload=True).stream
     assert fetched is not None, "only a fleet host has it"
     for _ in range(3):
-        assert recordings.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over is not None
+        assert recordings.open("a.wav", PlaybackRequest(), may_offload=True).offloaded is not None
     assert (recordings.streams.taken, recordings.heads.taken) == (1, 0)
-    for key, may_hand_over in (("b.wav", True), ("a.wav", False)):
+    for key, may_offload in (("b.wav", True), ("a.wav", False)):
         with pytest.raises(TooManyStreams):
-            recordings.open(key, PlaybackRequest(), may_hand_over=may_hand_over)
+            recordings.open(key, PlaybackRequest(), may_offload=may_offload)
     fetched.close()
     assert (recordings.streams.taken, recordings.heads.taken) == (0, 0)
 

@@ -113,7 +113,7 @@ def test_what_nginx_would_fetch_in_one_test_is_new_to_the_next() -> None:
         with hold_in_memory(app, InMemorySource({KEY: data}, "storage")) as held:
             reply = app.test_client().get(LINK, headers={"Range": "bytes=-2"})
         assert reply.headers["X-Storage-Range"] == f"bytes={len(data) - 2}-{len(data) - 1}"
-        assert len(held.heard(signals.RecordingHandedOver)) == 1
+        assert len(held.heard(signals.RecordingOffloaded)) == 1
 
 
 def test_sources_with_one_name_are_refused_with_the_remedy(app: Flask) -> None:

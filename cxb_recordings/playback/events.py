@@ -171,7 +171,7 @@ class RecordingStarted(PlaybackEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingHandedOver(PlaybackEvent):
+class RecordingOffloaded(PlaybackEvent):
     """nginx was asked to fetch a body. Only nginx knows how that ended.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Recordings that nginx fetches by itself: what storage says of each, and a signed URL.
 
 Both are remembered for a while: a listener who seeks asks for the same recording again and again. Which requests are
-handed over is decided in ``search``, what nginx is sent in ``web.offload``.
+offloaded is decided in ``search``, what nginx is sent in ``web.offload``.
 """
 
 from __future__ import annotations

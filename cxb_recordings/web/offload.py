@@ -1,6 +1,6 @@
 """X-Accel-Redirect instead of a body: nginx fetches the bytes from storage by itself.
 
-The library has authorised the request and decided the answer before; which recordings can be handed over is decided
+The library has authorised the request and decided the answer before; which recordings can be offloaded is decided
 in ``service``. nginx's side of it is in the how-to, whose configuration the tests run.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from werkzeug.datastructures import Headers
 
-from ..search import HandOver
+from ..search import Offloaded
 from .head import Head
 
 # nginx adds this to a request that storage refused and that it sends back (its error_page): Python carries the bytes.
@@ -22,24 +22,24 @@ REFUSED_HEADER = "X-Recording-Offload"
 _STORAGE_SENDS = ("Content-Length", "Content-Range", "ETag", "Last-Modified")
 
 
-def may_hand_over(headers: Mapping[str, str] | Headers) -> bool:
+def may_offload(headers: Mapping[str, str] | Headers) -> bool:
     """Whether nginx has not tried already. A client that sends the header only gets its bytes from Python."""
     return headers.get(REFUSED_HEADER) != "refused"
 
 
-def redirect_to_storage(head: Head, location: str, hand_over: HandOver) -> Head:
+def offloaded_head(head: Head, location: str, offloaded: Offloaded) -> Head:
     """The head that nginx turns into the recording.
 
     Args:
         head: that of the recording's reply. nginx keeps Content-Type, Content-Disposition, Accept-Ranges and
             Cache-Control of it, takes length, range and validators from storage, and adds the others itself.
         location: the internal nginx location.
-        hand_over: the signed URL and the range, for nginx alone: it does not pass X-Storage-… on.
+        offloaded: the signed URL and the range, for nginx alone: it does not pass X-Storage-… on.
     """
     kept = {name: value for name, value in head.headers.items() if name not in _STORAGE_SENDS}
     for_nginx = {
         "X-Accel-Redirect": location,
-        "X-Storage-URL": hand_over.signed_url,
-        "X-Storage-Range": hand_over.range_header,
+        "X-Storage-URL": offloaded.signed_url,
+        "X-Storage-Range": offloaded.range_header,
     }
     return replace(head, status=200, headers=kept | for_nginx)

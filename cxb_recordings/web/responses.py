@@ -21,7 +21,7 @@ from ..service import RecordingService
 from . import head
 from .chunking import shows_breaks
 from .head import ADMIN, PUBLIC, Audience, Head
-from .offload import may_hand_over, redirect_to_storage
+from .offload import may_offload, offloaded_head
 from .stream_guard import guard
 
 _logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def deliver(
     """
     asked = PlaybackRequest.from_headers(request.method, request.headers)
     try:
-        playback = service.open(key, asked, listener, call=call, may_hand_over=may_hand_over(request.headers))
+        playback = service.open(key, asked, listener, call=call, may_offload=may_offload(request.headers))
     except RecordingUnreachable:
         if service.options.outage_status == 503:
             return Reply(head.busy("The recording can't be reached at the moment.", audience, "sources"), listener)
@@ -121,8 +121,8 @@ def deliver(
         attachment=wants_attachment(request.environ.get("QUERY_STRING", "")),
         shows_breaks=shows_breaks(request.environ),
     )
-    if playback.hand_over is not None and service.options.offload is not None:
-        sent = redirect_to_storage(sent, service.options.offload, playback.hand_over)
+    if playback.offloaded is not None and service.options.offload is not None:
+        sent = offloaded_head(sent, service.options.offload, playback.offloaded)
     elif sent.problem and stream is not None:
         stream.close()
     elif sent.status in (200, 206):  # an iterator: of a sequence Werkzeug would take the length

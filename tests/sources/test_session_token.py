@@ -53,7 +53,7 @@ def test_requests_carry_the_configured_session_token_signed(origin: Origin, sess
     source.open("a.wav", RangeRequest(0, 0)).body.close()
     source.describe("a.wav")
     list(check_sources(service.settings(), service.options.transport()))
-    handed = service.open("a.wav", PlaybackRequest(), may_hand_over=True).hand_over
+    handed = service.open("a.wav", PlaybackRequest(), may_offload=True).offloaded
 
     assert len(origin.requests) > 3
     for request in origin.requests:

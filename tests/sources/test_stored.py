@@ -13,7 +13,7 @@ from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.pace import Pace
 from cxb_recordings.playback.source import OpenedRecording
-from cxb_recordings.search import HandOver
+from cxb_recordings.search import Offloaded
 from cxb_recordings.sources.storage.client import ObjectStorage
 from cxb_recordings.sources.storage.presigning import presign_get_object
 from cxb_recordings.sources.storage.settings import StorageSettings
@@ -121,4 +121,4 @@ def test_no_signed_url_is_in_a_repr() -> None:
     desk = Desk()
     found = desk.stored.find(desk.source, signer(), "a.wav", pace)
     assert "X-Amz" in found.signed_url
-    assert "X-Amz" not in repr(found) + repr(HandOver(found.signed_url))
+    assert "X-Amz" not in repr(found) + repr(Offloaded(found.signed_url))

@@ -10,10 +10,10 @@ import pytest
 from cxb_recordings.playback.byte_range import ByteSpan
 from cxb_recordings.playback.conditions import Decision
 from cxb_recordings.playback.source import ContentInfo
-from cxb_recordings.search import HandOver
+from cxb_recordings.search import Offloaded
 from cxb_recordings.web import head
 from cxb_recordings.web.head import ADMIN, PUBLIC, Audience, Head, recording_head
-from cxb_recordings.web.offload import redirect_to_storage
+from cxb_recordings.web.offload import offloaded_head
 
 KEY = "2024/05/call 1.wav"
 INFO = ContentInfo(10240, "tag", last_modified=datetime(2024, 5, 1, 10, tzinfo=timezone.utc), media_type="audio/x-wav")
@@ -136,7 +136,7 @@ def test_a_304_keeps_the_policy_of_its_200_where_the_type_is_not_known(
 def test_what_nginx_fetches_keeps_no_header_that_storage_sends() -> None:
     part = recording_head(Decision(206, ByteSpan(5, 10)), INFO, KEY, PUBLIC)
 
-    made = redirect_to_storage(part, "/_protected/", HandOver("https://s3.example/signed", "bytes=5-9"))
+    made = offloaded_head(part, "/_protected/", Offloaded("https://s3.example/signed", "bytes=5-9"))
 
     assert made.status == 200
     assert made.headers == {

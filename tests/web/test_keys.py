@@ -35,9 +35,9 @@ def test_a_key_that_no_recording_can_have_is_asked_of_nobody(scripted: Scripted,
     for route in ROUTES:
         for method in ("GET", "HEAD"):
             assert scripted.ask(method, key=key, route=route).status_code == 404
-    handing_over = RecordingService(scripted.provider, Options(offload="/_protected/"))
+    offloading = RecordingService(scripted.provider, Options(offload="/_protected/"))
     with pytest.raises(RecordingMissing):
-        handing_over.open(key, PlaybackRequest(), may_hand_over=True)
+        offloading.open(key, PlaybackRequest(), may_offload=True)
     path = scripted.path(key, "admin")
     findings = trace_session(scripted.service, scripted.calls, path.rpartition("/")[2])
 
