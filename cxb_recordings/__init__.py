@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ._version import __version__
+from .availability import Availability
 from .calls.repository import (
     CallRepository,
     InMemoryCallRepository,
@@ -44,6 +45,7 @@ else:
 
 
 __all__ = [
+    "Availability",
     "CallRepository",
     "InMemoryCallRepository",
     "InMemorySettingsProvider",

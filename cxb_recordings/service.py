@@ -5,15 +5,18 @@ No HTTP headers and no Flask here; what sources say is judged in ``sources`` and
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from . import links, storage_urls
+from .availability import Availability, call_and_key, outcome
 from .calls.repository import Call
 from .endpoints import find_object
 from .errors import RecordingMissing
+from .findings import what
 from .options import Options
 from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound
@@ -24,6 +27,8 @@ from .settings import SettingsProvider, SettingsReader, SystemSettings
 from .signals import send
 from .slots import Place, Slots
 from .sources.sources import Pools, Sources
+
+_logger = logging.getLogger(__name__)
 
 
 class RecordingService:
@@ -122,6 +127,54 @@ class RecordingService:
             if playback.stream is not None:
                 playback.stream.owns(held.pop_all().close)
             return playback
+
+    def availability(self, call_or_key: Call | str) -> Availability:
+        """Whether a recording is there. The sources are asked as for a HEAD of its link, and nothing is downloaded.
+
+        It takes no slot of `max_streams` and sends no signal of a playback; a source that can't be reached is put aside
+        as by a playback. It may take as long as a playback waits for its first byte: `search_timeout`, and on top of
+        that one request.
+
+        Args:
+            call_or_key: the call, as the repository returns it, or a storage key. A settings provider that takes the
+                call is given it, and None for a key.
+
+        Returns:
+            The outcome; also where the settings provider raises, which is logged with its traceback.
+
+        Raises:
+            TypeError: it is neither a call nor a key.
+        """
+        call, key = call_and_key(call_or_key)
+        if key is None:
+            reason = "it has no recording_key, and no recording_url whose path ends in one"
+            return Availability("missing", reasons=(("call", reason),))
+        if not key_is_askable(key):
+            return Availability("missing", reasons=(("key", "no recording can have it"),))
+        try:
+            line = self.sources.of(self.settings(call).sections)
+        except Exception as exc:
+            _logger.exception("the settings provider failed")
+            return Availability("unreachable", reasons=(("settings", f"the provider raised {what(exc)}"),))
+        if not line:
+            return Availability("missing", reasons=(("settings", "they name no usable source"),))
+        return outcome(
+            key,
+            lambda tell: Search(
+                key,
+                PlaybackRequest(head=True),
+                Listener(),
+                self.sources,
+                line,
+                Place(Slots(None)),  # of its own: nobody listens
+                None,
+                self._stream_limits,
+                self.options.search_timeout,
+                tell,
+                self._clock,
+                self.sleep,
+            ).run(),
+        )
 
     def build_public_recording_url(
         self, host: str, token: str, *, filename: str | None = None, scheme: str = "https"

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from cxb_recordings import Availability, RecordingService
 from cxb_recordings.errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from cxb_recordings.playback.byte_range import LARGEST_POSITION, ByteSpan, RangeRequest
 from cxb_recordings.playback.source import RecordingSource
@@ -284,6 +285,24 @@ def test_a_server_that_is_gone_is_unavailable_and_did_not_respond(served: Subjec
                 ask()
             assert (away.value.responded, away.value.status) == (False, None)
             assert "Connection refused" in away.value.reason
+
+
+def test_availability_tells_a_recording_from_an_absent_one_and_both_from_a_server_that_is_gone(
+    served: Subject,
+) -> None:
+    served.put(KEY, DATA)
+    service = RecordingService(dict)
+    service.sources = service.sources.replaced([served.source])
+
+    assert service.availability(KEY) == Availability("available", served.source.name, len(DATA), "audio/wav")
+    assert service.availability({"recording_key": "absent.wav"}).status == "missing"
+    assert served.gone
+    with served.gone():
+        service.sources = service.sources.replaced([served.source])  # moto's is another one now
+        for key in (KEY, "absent.wav"):
+            away = service.availability(key)
+            assert away.status == "unreachable"
+            assert "Connection refused" in dict(away.reasons)[served.source.name]
 
 
 def test_a_server_that_goes_in_the_middle_of_a_body_breaks_the_transfer(lasting: Subject) -> None:
