@@ -82,7 +82,7 @@ def outcome(key: str, search: Callable[[Tell], Playback]) -> Availability:
     except RecordingMissing:
         status = "missing"
     else:
-        reasons.pop(found.source, None)  # it failed at first, or is empty and counts all the same
+        reasons.pop(found.source, None)  # it failed at first, or what it has is empty
         kind = media_type(key, found.info.media_type)
         return Availability("available", found.source, found.info.length, kind, tuple(reasons.items()))
     return Availability(status, reasons=tuple(reasons.items()))
