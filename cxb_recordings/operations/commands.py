@@ -14,7 +14,9 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from ..calls.repository import CallRepository, TokenStore
+from ..availability import Availability
+from ..calls.repository import Call, CallRepository, TokenStore
+from ..calls.tokens import is_well_formed
 from ..findings import Finding, what, worst_first
 from ..service import RecordingService
 from .doctor import diagnose
@@ -23,6 +25,7 @@ from .trace import trace_session, trace_token
 _logger = logging.getLogger(__name__)
 
 _COLOURS = {"failure": "red", "warning": "yellow", "ok": "green"}
+_EXIT_STATUSES = {"available": 0, "missing": 1, "archived": 1, "unreachable": 3}
 _STORE_METHODS = ("ensure_token", "rotate", "revoke", "sessions_without_token")
 _SHORTEST_HMAC_KEY = 32  # bytes: RFC 7518 §3.2, for HS256
 
@@ -49,7 +52,7 @@ class RecordingsGroup(click.Group):
         """Without a registration yet."""
         super().__init__("recordings", help="Look after call recordings and their links.")
         self.registrations: dict[str, Registration] = {}
-        for command in (doctor, trace, link, rotate, revoke, backfill):
+        for command in (doctor, trace, availability, link, rotate, revoke, backfill):
             self.add_command(command)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -129,6 +132,51 @@ def trace(registration: Registration, session_id: str | None, token: str | None,
         _show(trace_token(service, call_repo, token), as_json=as_json)
     elif session_id is not None:
         _show(trace_session(service, call_repo, session_id), as_json=as_json)
+
+
+@_command
+@click.option("--session-id", help="Of the call, as on the admin route.")
+@click.option("--token", help="Of the call's public link.")
+@click.option("--key", help="In storage, in place of a call.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def availability(
+    registration: Registration, session_id: str | None, token: str | None, key: str | None, as_json: bool
+) -> None:
+    """Say whether a recording is there, without downloading it.
+
+    Exit status 0 where it is available, 1 where it is missing or archived, 3 where that can't be told.
+    """
+    if (session_id, token, key).count(None) != 2:
+        raise click.UsageError("one of --session-id, --token and --key is needed")
+    call_repo = registration.call_repo
+    if key is not None:
+        found = registration.service.availability(key)
+    elif token is not None:
+        found = _availability_of(
+            registration, lambda: call_repo.find_by_access_token(token) if is_well_formed(token) else None
+        )
+    else:
+        found = _availability_of(registration, lambda: call_repo.find_by_session_id(cast(str, session_id)))
+    if as_json:
+        shown = {name: value for name, value in asdict(found).items() if value is not None}
+        click.echo(_json(shown | {"reasons": dict(found.reasons)}))
+    else:
+        facts = [found.source, found.length is not None and f"{found.length} bytes", found.media_type]
+        click.echo(_printable(": ".join([found.status, ", ".join(fact for fact in facts if fact)]).removesuffix(": ")))
+        for name, reason in found.reasons:
+            click.echo(_printable(f"  {name}: {reason}"))
+    click.get_current_context().exit(_EXIT_STATUSES[found.status])
+
+
+def _availability_of(registration: Registration, find: Callable[[], Call | None]) -> Availability:
+    """Of the call that the repository finds; unreachable where that raises, since nothing is known then."""
+    try:
+        call = find()
+        if call is None:
+            return Availability("missing", reasons=(("call", "the repository finds none"),))
+        return registration.service.availability(call)
+    except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
+        return Availability("unreachable", reasons=(("call", f"the repository raised {what(exc)}"),))
 
 
 @_command
@@ -231,13 +279,17 @@ def _show(findings: list[Finding], *, as_json: bool) -> None:
             {field: value for field, value in asdict(finding).items() if value not in (None, "")}
             for finding in findings
         ]
-        # JSON escapes every control character but this one.
-        click.echo(json.dumps({"status": findings[0].status, "findings": shown}, indent=2).replace("\x7f", "\\u007f"))
+        click.echo(_json({"status": findings[0].status, "findings": shown}))
     else:
         for finding in findings:
             click.echo(_line(finding))
     if findings[0].status == "failure":
         click.get_current_context().exit(1)
+
+
+def _json(document: object) -> str:
+    # JSON escapes every control character but this one.
+    return json.dumps(document, indent=2).replace("\x7f", "\\u007f")
 
 
 def _line(finding: Finding) -> str:
