@@ -16,27 +16,36 @@ from cxb_recordings import InMemoryCallRepository, register
 from cxb_recordings.playback.byte_range import RangeRequest
 from cxb_recordings.playback.source import OpenedRecording
 from cxb_recordings.testing import InMemorySource, hold_in_memory
+from tests.servers.origin import Origin
+from tests.servers.replies import archived
 
 PROJECT = Path(__file__).parents[1]
 ADMIN, PUBLIC = "/api/v1/recordings", "/api/v1/public/recordings"
 CALLS = [{"session_id": "no key"}, {"session_id": "s", "recording_key": "a.wav", "recording_access_token": "t"}]
 DOWN = {"minio": {"endpoint": "http://127.0.0.1:1", "access_key": "a", "secret_key": "s", "bucket": "b"}}
 
-Row = tuple[int, str | None, str]
+Row = tuple[int, str | None, str | None, str]
 
 
 def rows_of_the_page() -> set[Row]:
-    """Each row: status, step (None where there is none), and the detail that stands in it or above the table."""
+    """Each row: status, step and reason (None where there is none), and the detail in it or above the table."""
     rows: set[Row] = set()
     page = (PROJECT / "docs/errors.md").read_text()
     for status, section in re.findall(r"^## (\d{3})$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL):
         above = re.search(r"^\*([^*]+)\*$", section, re.MULTILINE)
-        for line in re.findall(r"^\| (?!step|--)(.*) \|$", section, re.MULTILINE):
-            step, second, *_ = line.split(" | ")
-            detail = above[1] if above else second.strip("*")
-            named = re.match(r"`([^`]+)`", step)
-            rows.add((int(status), named[1] if named else None, detail))
+        columns, *lines = [line.split(" | ") for line in re.findall(r"^\| (?!--)(.*) \|$", section, re.MULTILINE)] or [
+            []
+        ]
+        for line in lines:
+            cells = dict(zip(columns, line, strict=True))
+            step, reason = (_code(cells.get(name, "")) for name in ("step", "reason"))
+            rows.add((int(status), step, reason, above[1] if above else cells["detail"].strip("*")))
     return rows
+
+
+def _code(cell: str) -> str | None:
+    named = re.match(r"`([^`]+)`", cell)
+    return named[1] if named else None
 
 
 def an_app(settings: Any = dict, calls: Any = None, **options: Any) -> Flask:
@@ -98,42 +107,52 @@ class Broken(InMemoryCallRepository):
         raise OSError("down")
 
 
+def in_an_archive() -> Any:
+    with Origin(answer=archived) as store:
+        return ask(an_app(store.storage), f"{ADMIN}/s")
+
+
 CASES: dict[Row, Callable[[], Any]] = {
-    (401, None, "This needs a valid access token."): lambda: an_app().test_client().get(f"{ADMIN}/s"),
-    (403, None, "This needs an administrator's token."): lambda: ask(an_app(), f"{ADMIN}/s", role="agent"),
-    (404, "call", "There is no such recording."): lambda: ask(an_app(), f"{ADMIN}/unknown"),
-    (404, "key", "There is no such recording."): lambda: ask(an_app(), f"{ADMIN}/no key"),
-    (404, "sources", "There is no such recording."): lambda: ask(an_app(), f"{ADMIN}/s"),
-    (404, None, "There is no such recording."): lambda: an_app().test_client().get(f"{PUBLIC}/unknown"),
-    (412, None, "The recording does not match the precondition."): lambda: with_a_recording(
+    (401, None, None, "This needs a valid access token."): lambda: an_app().test_client().get(f"{ADMIN}/s"),
+    (403, None, None, "This needs an administrator's token."): lambda: ask(an_app(), f"{ADMIN}/s", role="agent"),
+    (404, "call", None, "There is no such recording."): lambda: ask(an_app(), f"{ADMIN}/unknown"),
+    (404, "key", "not-uploaded", "There is no such recording."): lambda: ask(an_app(), f"{ADMIN}/no key"),
+    (404, "sources", "missing", "There is no such recording."): lambda: ask(an_app(), f"{ADMIN}/s"),
+    (404, "sources", "archived", "There is no such recording."): in_an_archive,
+    (404, "sources", "unreachable", "There is no such recording."): lambda: ask(an_app(lambda: DOWN), f"{ADMIN}/s"),
+    (404, None, None, "There is no such recording."): lambda: an_app().test_client().get(f"{PUBLIC}/unknown"),
+    (412, None, None, "The recording does not match the precondition."): lambda: with_a_recording(
         headers={"If-Match": '"x"'}
     ),
-    (416, None, "The recording has no such range."): lambda: with_a_recording(headers={"Range": "bytes=999-"}),
-    (502, None, "The recording's length is not known."): without_a_length,
-    (503, "settings", "The recording can't be looked up at the moment."): lambda: ask(an_app(raises), f"{ADMIN}/s"),
-    (503, "call repository", "The recording can't be looked up at the moment."): lambda: ask(
+    (416, None, None, "The recording has no such range."): lambda: with_a_recording(headers={"Range": "bytes=999-"}),
+    (502, None, None, "The recording's length is not known."): without_a_length,
+    (503, "settings", None, "The recording can't be looked up at the moment."): lambda: ask(
+        an_app(raises), f"{ADMIN}/s"
+    ),
+    (503, "call repository", None, "The recording can't be looked up at the moment."): lambda: ask(
         an_app(calls=Broken()), f"{ADMIN}/s"
     ),
-    (503, "identity", "The recording can't be looked up at the moment."): lambda: ask(
+    (503, "identity", None, "The recording can't be looked up at the moment."): lambda: ask(
         an_app(identity=raises), f"{ADMIN}/s"
     ),
-    (503, "JWT check", "The recording can't be looked up at the moment."): without_a_jwt_key,
-    (503, "sources", "The recording can't be reached at the moment."): lambda: ask(
+    (503, "JWT check", None, "The recording can't be looked up at the moment."): without_a_jwt_key,
+    (503, "sources", None, "The recording can't be reached at the moment."): lambda: ask(
         an_app(lambda: DOWN, outage_status=503), f"{ADMIN}/s"
     ),
-    (503, None, "Too many recordings are being played at the moment."): too_many,
+    (503, None, None, "Too many recordings are being played at the moment."): too_many,
 }
 
 
-@pytest.mark.parametrize("row", CASES, ids=lambda row: f"{row[0]} {row[1]}")
+@pytest.mark.parametrize("row", CASES, ids=lambda row: f"{row[0]} {row[1]} {row[2]}")
 def test_each_reply_of_the_page_is_given(row: Row) -> None:
-    status, step, detail = row
+    status, step, reason, detail = row
 
     reply = CASES[row]()
 
     document = reply.get_json(force=True)
-    assert (reply.status_code, document.get("step"), document["detail"]) == (status, step, detail)
-    assert ("Retry-After" in reply.headers) == (status == 503)
+    assert (reply.status_code, document["detail"]) == (status, detail)
+    assert (document.get("step"), document.get("reason")) == (step, reason)
+    assert ("Retry-After" in reply.headers) == (status == 503 or reason in ("not-uploaded", "unreachable"))
 
 
 def test_the_page_has_these_replies_and_no_others() -> None:
@@ -146,6 +165,7 @@ LITERALS = [
     ("step", r'\bunavailable\("([^"]+)"'),
     ("step", r'\bstep = "([^"]+)"'),
     ("step", r'\b(?:not_found\([\w.]+, |_nothing_to_play\(service, )"([^"]+)"'),
+    ("reason", r'\b(?:not_found|_nothing_to_play)\(.*"\w+".*"([\w-]+)"\)'),
 ]
 
 
@@ -154,6 +174,7 @@ def test_the_code_has_no_status_step_or_detail_that_the_page_does_not_name() -> 
 
     in_code = {(kind, found) for kind, pattern in LITERALS for found in re.findall(pattern, code)}
 
-    named = {("status", str(status)) for status, _, _ in CASES} | {("detail", detail) for _, _, detail in CASES}
-    named |= {("step", step) for _, step, _ in CASES if step}
+    named = {("status", str(status)) for status, *_ in CASES} | {("detail", detail) for *_, detail in CASES}
+    named |= {("step", step) for _, step, _, _ in CASES if step}
+    named |= {("reason", reason) for _, _, reason, _ in CASES if reason}
     assert in_code == named | {("step", "token")}  # of signals and logs only

@@ -31,7 +31,7 @@ class Audience:
 
     Attributes:
         headers: sent with every reply.
-        is_told_the_step: whether a problem names the step that failed.
+        is_told_the_step: whether a problem names the step that failed, and the reason.
     """
 
     headers: Mapping[str, str]
@@ -116,7 +116,13 @@ def recording_head(
 
 
 def problem(
-    status: int, detail: str, audience: Audience, headers: Mapping[str, str] | None = None, *, step: str | None = None
+    status: int,
+    detail: str,
+    audience: Audience,
+    headers: Mapping[str, str] | None = None,
+    *,
+    step: str | None = None,
+    reason: str | None = None,
 ) -> Head:
     """The head and body of a short ``application/problem+json`` reply that is never stored (RFC 9457).
 
@@ -126,17 +132,28 @@ def problem(
         audience: for whom it is.
         headers: those of this status.
         step: what failed; left out for an audience that must not know.
+        reason: why, in one word; left out likewise.
     """
     document: dict[str, object] = {"title": HTTP_STATUS_CODES[status].upper(), "status": status, "detail": detail}
     if step and audience.is_told_the_step:
         document["step"] = step
+        document |= {"reason": reason} if reason else {}
     sent = {"Cache-Control": "no-store", "Content-Type": "application/problem+json", **(headers or {})}
     return Head(status, _guards(audience) | sent, json.dumps(document))
 
 
-def not_found(audience: Audience, step: str) -> Head:
-    """The one 404; on the public route byte for byte the same whatever the cause."""
-    return problem(404, "There is no such recording.", audience, step=step)
+def not_found(audience: Audience, step: str, reason: str | None = None) -> Head:
+    """The one 404; on the public route byte for byte the same whatever the cause.
+
+    Args:
+        audience: for whom it is.
+        step: where it ended.
+        reason: ``not-uploaded`` (the call has no key yet), ``missing``, ``archived`` or ``unreachable``; None where
+            there is no call.
+    """
+    is_passing = audience.is_told_the_step and reason in ("not-uploaded", "unreachable")
+    later = {"Retry-After": RETRY_AFTER} if is_passing else {}
+    return problem(404, "There is no such recording.", audience, later, step=step, reason=reason)
 
 
 def busy(detail: str, audience: Audience, step: str | None = None) -> Head:

@@ -13,7 +13,7 @@ from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from ..calls.repository import Call
-from ..errors import RecordingMissing, RecordingUnreachable, TooManyStreams
+from ..errors import RecordingArchived, RecordingMissing, RecordingUnreachable, TooManyStreams
 from ..options import DEFAULT_NAME
 from ..playback.conditions import PlaybackRequest
 from ..playback.events import Listener
@@ -100,11 +100,13 @@ def deliver(
     except RecordingUnreachable:
         if service.options.outage_status == 503:
             return Reply(head.busy("The recording can't be reached at the moment.", audience, "sources"), listener)
-        return Reply(head.not_found(audience, "sources"), listener)
+        return Reply(head.not_found(audience, "sources", "unreachable"), listener)
     except TooManyStreams:
         return Reply(head.busy("Too many recordings are being played at the moment.", audience), listener)
+    except RecordingArchived:
+        return Reply(head.not_found(audience, "sources", "archived"), listener)
     except RecordingMissing:
-        return Reply(head.not_found(audience, "sources"), listener)
+        return Reply(head.not_found(audience, "sources", "missing"), listener)
     except HTTPException:
         raise
     except Exception:  # noqa: BLE001 - the settings provider is the host's code and may raise anything

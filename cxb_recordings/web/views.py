@@ -100,10 +100,12 @@ def _find_and_deliver(
     if listener.session_id is None and isinstance(session_id, str):
         listener = replace(listener, session_id=session_id)
     if key is None:
-        return _nothing_to_play(service, "key", listener, audience)
+        return _nothing_to_play(service, "key", listener, audience, "not-uploaded")
     return deliver(service, key, listener, audience, call, named if isinstance(named, str) and named else filename)
 
 
-def _nothing_to_play(service: RecordingService, step: str, listener: Listener, audience: Audience) -> Reply:
+def _nothing_to_play(
+    service: RecordingService, step: str, listener: Listener, audience: Audience, reason: str | None = None
+) -> Reply:
     service.tell(RecordingNotFound(listener, step))
-    return Reply(not_found(audience, step), listener)
+    return Reply(not_found(audience, step, reason), listener)

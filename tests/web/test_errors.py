@@ -31,8 +31,8 @@ def assert_problem(reply: TestResponse, status: int, route: Route) -> None:
     document = reply.json
     assert document is not None
     assert document["status"] == status
-    assert set(document) - {"step"} == {"title", "status", "detail"}
-    assert route == "admin" or "step" not in document
+    assert set(document) - {"step", "reason"} == {"title", "status", "detail"}
+    assert route == "admin" or not {"step", "reason"} & set(document)
 
 
 @pytest.mark.parametrize("query", ["", "download=1"])
@@ -127,6 +127,19 @@ def test_an_administrator_is_told_which_step_failed(make_origin: OriginFactory) 
     assert step("no-key") == "key"
     reply = site.ask(route="admin")
     assert (reply.json or {})["step"] == "sources"
+
+
+def test_the_reason_that_an_administrator_is_told_is_the_availability_of_the_recording(
+    make_origin: OriginFactory,
+) -> None:
+    absent = make_origin().fleet()
+    store, broken = make_origin(answer=archived).storage(), make_origin(fault="403").storage()
+    for settings in (absent, {}, {**store, **absent}, {**broken, **absent}):
+        site = Site(settings)
+        for method in ("GET", "HEAD"):
+            reply, found = site.ask(method, route="admin"), site.service.availability(KEY)
+            assert ("Retry-After" in reply.headers) == (found.status == "unreachable")
+            assert method == "HEAD" or (reply.json or {})["reason"] == found.status
 
 
 def test_no_problem_tells_a_key_a_host_or_a_message_of_a_source(make_origin: OriginFactory, route: Route) -> None:

@@ -83,7 +83,9 @@ def test_without_a_length_only_a_200_needs_a_server_that_shows_breaks(decision: 
 
 def test_only_an_administrator_is_told_the_step() -> None:
     assert json.loads(head.not_found(ADMIN, "key").problem)["step"] == "key"
-    assert head.not_found(PUBLIC, "key") == head.not_found(PUBLIC, "sources")
+    for reason in (None, "not-uploaded", "missing", "archived", "unreachable"):
+        assert head.not_found(PUBLIC, "key", reason) == head.not_found(PUBLIC, "sources")
+        assert json.loads(head.not_found(ADMIN, "key", reason).problem).get("reason") == reason
     assert "sources" not in head.busy("Later.", PUBLIC, "sources").problem
     assert head.busy("Later.", ADMIN).headers["Retry-After"] == "5"
 
