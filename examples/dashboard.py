@@ -27,6 +27,7 @@ SORTS: dict[str, tuple[Any, bool]] = {
     "duration": (lambda call: call.seconds or 0.0, True),
     "places": (lambda call: call.places or (), False),
 }
+_FOR_SCRIPTS = ("dashboard.activity", "dashboard.availability")  # a script can do nothing with the login page
 NOTICES = {
     "rotated": "The call has a new link, and the CRM knows it. The old one stopped working.",
     "rotated-only": "The call has a new link. The CRM did not get it.",
@@ -40,6 +41,7 @@ def blueprint(recordings: RecordingService, calls: Calls, crm: CrmClient, source
     pages = Blueprint("dashboard", __name__)
     _add_guard(pages, crm.url)
     _add_calls(pages, calls, crm, sources)
+    _add_availability(pages, recordings, calls)
     _add_link_changes(pages, calls, crm)
     _add_live_view(pages, LiveView(recordings, sources.names), sources)
     return pages
@@ -55,7 +57,7 @@ def _add_guard(pages: Blueprint, crm_url: str) -> None:
             g.csrf_token = get_jwt().get("csrf", "")
             return None
         status, detail = refusal
-        if status == 401 and request.method == "GET" and request.endpoint != "dashboard.activity":
+        if status == 401 and request.method == "GET" and request.endpoint not in _FOR_SCRIPTS:
             return redirect(url_for("login.page"))
         return _error_page(status, detail)
 
@@ -113,6 +115,15 @@ def _add_calls(pages: Blueprint, calls: Calls, crm: CrmClient, sources: Sources)
         """The panel of sources, after each of them was asked for the recording."""
         found = calls.summary(session_id) or abort(404)
         return render_template("_sources.html", sources=sources.holding(found.key) if found.key else sources.all())
+
+
+def _add_availability(pages: Blueprint, recordings: RecordingService, calls: Calls) -> None:
+    """What the player asks for: why there is nothing to play, and whether it is there by now."""
+
+    @pages.get("/calls/<session_id>/availability")
+    def availability(session_id: str) -> Response:
+        found = recordings.availability(calls.find_by_session_id(session_id) or abort(404))
+        return jsonify(status=found.status, type=found.media_type)
 
 
 def _add_link_changes(pages: Blueprint, calls: Calls, crm: CrmClient) -> None:

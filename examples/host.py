@@ -54,8 +54,7 @@ def create_app(settings_provider: Callable[[], Mapping[str, Any]], calls: Calls,
     JWTManager(app)
 
     # All that recordings need: both routes, and what builds the links. The rest is the host's own.
-    # An outage is a 503 here, so that a 404 means "not stored": the dashboard then waits for the recording.
-    recordings = register(app, settings_provider, calls, outage_status=503)
+    recordings = register(app, settings_provider, calls)
 
     crm = CrmClient(options.crm_url, options.crm_key, recordings=recordings, calls=calls, public_url=options.public_url)
     sources = Sources(recordings, options.plugs)

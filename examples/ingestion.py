@@ -92,16 +92,22 @@ class Ingestion:
     def outcome(self, session_id: str) -> dict[str, str | None]:
         """The reply about a call for a machine: its link, which the CRM gets too as soon as it plays."""
         self._calls.ensure_token(session_id)  # minted once; every listener's link is made of it
-        call, told = self._calls.summary(session_id), "told"
+        return {"session_id": session_id, "recording_url": self._crm.link(session_id), "crm": self._tell(session_id)}
+
+    def _tell(self, session_id: str) -> str:
+        """Send the CRM the link if it plays; returns in words whether it was told."""
+        call = self._calls.find_by_session_id(session_id) or {}
+        found = self._recordings.availability(call)
+        if found.status == "missing":
+            return "told when the recording is stored"
         try:
-            if call is not None and call.is_stored:
-                self._crm.push(session_id)
-            else:
-                told = "told when the recording is stored"
+            if not found:
+                raise CrmUnavailable(f"the recording is {found.status}")
+            self._crm.push(session_id)
         except CrmUnavailable as error:  # the call is safe; the CRM can be told later
             _logger.warning("the CRM did not get %s: %s", session_id, error)
-            told = f"not told: {error}"
-        return {"session_id": session_id, "recording_url": self._crm.link(session_id), "crm": told}
+            return f"not told: {error}"
+        return "told"
 
     def _recording_of(
         self, call: Mapping[str, Any], audio: FileStorage | None, key: str | None, follows: str | None

@@ -19,6 +19,7 @@ from flask import has_request_context, request
 from cxb_recordings import RecordingService, signals
 
 KEPT = 25  # requests
+_NOT_FOUND = {"call": "no call has this link", "key": "the call has no recording", "sources": "no source has it"}
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class LiveView:
         self._note(event, "resume", event.source, text, state="playing")
 
     def _not_found(self, _: object, event: signals.RecordingNotFound) -> None:
-        text = "no source can be reached that has it" if event.outage else f"nothing to play ({event.step})"
+        text = "no source can be reached that has it" if event.outage else _NOT_FOUND[event.step]
         self._note(event, "end", "", text, state="not found")
 
     def _served(self, _: object, event: signals.RecordingServed) -> None:

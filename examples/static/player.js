@@ -1,6 +1,5 @@
 // The player: a deck of its own around the native <audio>, which does the playing and asks for ranges.
 
-import { availability } from "./availability.js";
 import { swap } from "./pages.js";
 
 const card = document.querySelector("[data-player]");
@@ -11,6 +10,13 @@ const state = card.querySelector("[data-state]");
 const text = card.querySelector("[data-state-text]");
 const again = card.querySelector(".state-more");
 const STEP = 5; // seconds, for an arrow key
+const PAUSE = 2000; // milliseconds until a recording that is not stored yet is asked for again
+const WHY = {
+  missing: "No source has this recording any more.",
+  archived: "The recording is archived. It plays when storage has restored it.",
+  unreachable: "No source that has this recording can be reached at the moment.",
+  unknown: "The host does not say why. Is it still running? Load the page again.",
+};
 
 let dragging = false;
 let waiting; // for the recording to be stored
@@ -68,18 +74,21 @@ function reload() {
   audio.addEventListener("loadedmetadata", () => { audio.currentTime = position; }, { once: true });
 }
 
+async function availability() {
+  const answer = await fetch(card.dataset.availability).catch(() => null);
+  return answer?.ok ? answer.json() : { status: "unknown" };
+}
+
 // The element's error does not say what is wrong; the host knows.
 async function explain() {
-  const { state: found, type, retryAfter } = await availability(audio.src);
+  const { status, type } = await availability();
   if (!audio.error) return; // somebody was quicker, and it plays
-  if (found === "unreachable") {
-    show("gone", "No source that has this recording can be reached at the moment.");
-  } else if (found === "missing" && card.dataset.stored !== undefined) {
-    show("gone", "No source has this recording any more.");
-  } else if (found === "missing") {
+  if (status === "missing" && card.dataset.stored === undefined) {
     show("waiting", "Not stored yet. It plays as soon as it is.");
     clearTimeout(waiting);
-    waiting = setTimeout(look, 1000 * retryAfter);
+    waiting = setTimeout(look, PAUSE);
+  } else if (status !== "available") {
+    show("gone", WHY[status]);
   } else if (audio.canPlayType(type) && !wasTriedAgain) {
     wasTriedAgain = true; // it came while it was asked for, or the connection broke
     start();
@@ -89,9 +98,9 @@ async function explain() {
 }
 
 async function look() {
-  const { state: found, retryAfter } = await availability(audio.src);
-  if (found !== "available") {
-    waiting = setTimeout(look, 1000 * retryAfter);
+  const { status } = await availability();
+  if (status !== "available") {
+    waiting = setTimeout(look, PAUSE);
     return;
   }
   document.dispatchEvent(new Event("stored"));

@@ -136,7 +136,7 @@ def test_on_a_phone_the_list_says_where_recordings_are_stored_and_the_search_is_
 ) -> None:
     visitor = visit(**PHONE)
     row = visitor.page.get_by_role("row").filter(has_text="Northwind Insurance")
-    assert "Storage · Fleet host 1 · Fleet host 2" in " ".join(row.inner_text().split())
+    assert "Storage, Fleet host 1, Fleet host 2" in " ".join(row.inner_text().split())
     room = visitor.page.get_by_role("searchbox").evaluate(
         """(field) => {
             const style = getComputedStyle(field);

@@ -75,8 +75,34 @@ def test_the_panel_of_sources_says_who_has_the_recording(centre: CallCentre) -> 
     assert centre.client.get("/calls/s-none/sources").status_code == 200
 
 
+def test_the_player_learns_whether_the_recording_is_there(centre: CallCentre) -> None:
+    def asked(session_id: str) -> object:
+        return centre.client.get(f"/calls/{session_id}/availability").get_json()
+
+    centre.bucket.client.put_object(
+        Bucket=centre.bucket.name, Key="frozen.wav", Body=b"RIFF", StorageClass="DEEP_ARCHIVE"
+    )
+    centre.ingest(session_id="s-later", audio_follows="wav")
+    centre.calls.insert({"session_id": "s-frozen", "recording_key": "frozen.wav"})
+
+    assert asked("s-long") == {"status": "available", "type": "audio/wav"}
+    for session_id, status in (("s-later", "missing"), ("s-frozen", "archived"), ("s-none", "missing")):
+        assert asked(session_id) == {"status": status, "type": None}
+    centre.storage.pull()
+    assert asked("s-url") == {"status": "unreachable", "type": None}
+    assert centre.app.test_client().get("/calls/s-long/availability").status_code == 401
+
+
 @pytest.mark.parametrize(
-    "path", ["/calls/nope", "/calls/nope/sources", "/calls/%00", "/calls/..%2f..", "/calls/" + "x" * 5000]
+    "path",
+    [
+        "/calls/nope",
+        "/calls/nope/sources",
+        "/calls/nope/availability",
+        "/calls/%00",
+        "/calls/..%2f..",
+        "/calls/" + "x" * 5000,
+    ],
 )
 def test_an_unknown_call_is_404(centre: CallCentre, path: str) -> None:
     reply = centre.client.get(path)
