@@ -98,7 +98,7 @@ def test_it_is_what_a_head_of_the_link_is_answered(name: str, kind: str, make_or
         assert head.headers.get("Content-Length") == (None if found.length is None else str(found.length))
 
 
-def test_only_heads_are_sent_where_they_tell_enough(make_origin: OriginFactory) -> None:
+def test_nothing_but_the_first_byte_of_what_a_head_leaves_open_is_asked_for(make_origin: OriginFactory) -> None:
     store, host = make_origin(answer=archived), make_origin({KEY: DATA})
     site = Site({**store.storage(), **host.fleet()})
 
@@ -109,7 +109,8 @@ def test_only_heads_are_sent_where_they_tell_enough(make_origin: OriginFactory) 
         "audio/wav",
         (("storage", "archived (GLACIER): storage must restore it before anyone can read it"),),
     )
-    assert [request.method for origin in (store, host) for request in origin.requests] == ["HEAD"] * 2
+    assert [request.method for origin in (store, host) for request in origin.requests] == ["HEAD", "GET", "HEAD"]
+    assert store.requests[1].headers["Range"] == "bytes=0-0"
 
 
 @pytest.mark.parametrize("status", ["available", "missing", "archived", "unreachable"])

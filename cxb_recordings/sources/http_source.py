@@ -53,7 +53,7 @@ class HttpSource(ABC):
         """Raise what a status means that is none of 200, 206, 304 and 416; the body need not be read."""
 
     def require_readable(self, headers: Mapping[str, str]) -> None:  # noqa: B027 - most sources have no such header
-        """Raise what it means where the 200 of a HEAD says that a GET would be refused."""
+        """Raise what it means where the headers of a HEAD's 200 say that a GET would be refused."""
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""

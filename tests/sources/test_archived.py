@@ -16,6 +16,7 @@ from cxb_recordings.sources.storage.client import ObjectStorage
 from cxb_recordings.sources.transport import Transport
 from cxb_recordings.testing import InMemorySource
 from tests.fakes import Searching
+from tests.servers.moto_s3 import Bucket
 from tests.servers.origin import OriginFactory
 from tests.servers.replies import archived, reply, s3_error
 from tests.web.site import KEY, ROUTES, Site
@@ -69,17 +70,54 @@ def test_a_head_of_an_object_that_can_be_read_describes_it(headers: dict[str, st
     assert storage(origin.storage()).describe(KEY).length == 1000
 
 
-@pytest.mark.parametrize("headers", ARCHIVED, ids=str)
-def test_a_head_of_an_archived_object_says_so_and_nothing_more_is_asked(
-    headers: dict[str, str], make_origin: OriginFactory
+REFUSED = s3_error(403, "InvalidObjectState")
+LIES = [
+    *(REFUSED, reply(403), reply(404), reply(405), reply(500), reply(416), b"", b"garbage", reply(206)),
+    *(reply(200, {"Content-Length": "1000"}), reply(206, {"Content-Range": "bytes 5-5/1000"}, b"R")),
+]
+
+
+@pytest.mark.parametrize(
+    ("headers", "to_get"), [*((each, REFUSED) for each in ARCHIVED), *((ARCHIVED[0], each) for each in LIES)]
+)
+def test_a_head_of_an_archived_object_says_so_unless_a_get_sends_its_first_byte(
+    headers: dict[str, str], to_get: bytes, make_origin: OriginFactory
 ) -> None:
-    origin = make_origin(answer=lambda _: reply(200, {"Content-Length": "1000", **headers}))
+    to_head = reply(200, {"Content-Length": "1000", **headers})
+    origin = make_origin(answer=lambda received: to_head if received.method == "HEAD" else to_get)
+    source = storage(origin.storage())
 
-    with pytest.raises(RecordingArchived, match="archived") as answer:
-        storage(origin.storage()).describe(KEY)
+    with pytest.raises(RecordingArchived, match=r"archived \([\w-]+\)"):
+        source.describe(KEY)
 
-    assert len(origin.requests) == 1
-    assert "<" not in str(answer.value)
+    origin.answer = lambda received: (
+        to_head if received.method == "HEAD" else reply(206, {"Content-Range": "bytes 0-0/1000"}, b"R")
+    )
+    assert source.describe(KEY).length == 1000
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["seaweedfs", "rclone"])
+def test_a_store_that_keeps_the_class_as_a_mere_name_has_the_recording(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    bucket: Bucket = request.getfixturevalue(name).new_bucket()
+    bucket.client.put_object(Bucket=bucket.name, Key=KEY, Body=DATA, StorageClass="GLACIER")
+    site = Site({"minio": bucket.settings()})
+
+    assert site.service.availability(KEY).length == len(DATA)
+    assert site.ask("HEAD").status_code == site.ask("GET").status_code == 200
+
+
+def test_a_recording_is_archived_until_it_is_restored(moto_bucket: Bucket) -> None:
+    moto_bucket.client.put_object(Bucket=moto_bucket.name, Key=KEY, Body=DATA, StorageClass="GLACIER")
+    site = Site({"minio": moto_bucket.settings()})
+
+    assert site.service.availability(KEY).status == "archived"
+    assert [site.ask(method).status_code for method in ("GET", "HEAD")] == [404, 404]
+    moto_bucket.client.restore_object(Bucket=moto_bucket.name, Key=KEY, RestoreRequest={"Days": 1})
+    assert site.service.availability(KEY)
+    assert [site.ask(method).status_code for method in ("GET", "HEAD")] == [200, 200]
 
 
 @pytest.mark.parametrize("headers", [{CLASS: "GLACIER"}, {STATUS: "ARCHIVE_ACCESS"}])
@@ -109,14 +147,17 @@ def test_an_archived_recording_is_no_outage_is_asked_for_once_and_plays_from_a_f
     store, host = make_origin(answer=archived), make_origin()
     site = Site({**store.storage(), **host.fleet()}, outage_status=503)
 
+    asked = ["GET"] if method == "GET" else ["HEAD", "GET"]
     for _ in range(2):
         assert site.ask(method, route=route).status_code == 404
-    assert [len(store.requests), len(host.requests)] == [2, 2], "neither a retry nor a cooldown"
+    assert [each.method for each in store.requests] == asked * 2, "neither a retry nor a cooldown"
+    assert len(host.requests) == 2
 
     host.recordings[KEY] = DATA
     played = site.ask(method, route=route)
     assert (played.status_code, played.data) == (200, DATA if method == "GET" else b"")
-    assert [len(store.requests), len(host.requests)] == [3, 3]
+    assert [each.method for each in store.requests] == asked * 3
+    assert len(host.requests) == 3
 
 
 def in_archive(name: str = "storage") -> InMemorySource:

@@ -20,7 +20,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
-from ...errors import RecordingArchived, RecordingMissing, SourceUnavailable
+from ...errors import RangeNotSatisfiable, RecordingArchived, RecordingMissing, SourceUnavailable
+from ...playback.byte_range import RangeRequest
 from ...playback.pace import PacedBody
 from ...playback.source import ContentInfo
 from ..http_source import HttpSource, UpstreamBody
@@ -119,12 +120,22 @@ class ObjectStorage(HttpSource):
         try:
             return super().describe(key)
         except RecordingArchived:
+            # MinIO's tiers, SeaweedFS and rclone's server keep such a class as a mere name: only GET tells.
+            with suppress(RecordingMissing, SourceUnavailable, RangeNotSatisfiable):
+                return self._read_first_byte(key)
             raise
         except RecordingMissing:
             # The 404 of a HEAD has no body that could tell an absent key from an absent bucket; that of a GET has.
             opened = self.open(key)
             opened.body.close()
             return opened.info
+
+    def _read_first_byte(self, key: str) -> ContentInfo:
+        opened = self.open(key, RangeRequest(0, 0))
+        with closing(opened.body) as body:
+            if not body.read(1):
+                raise SourceUnavailable("the first byte did not come")
+        return opened.info
 
     def read_document(self, response: BaseHTTPResponse) -> bytes:
         """Read what there is of a short document, an error or a listing, and free the connection."""
@@ -156,7 +167,7 @@ class ObjectStorage(HttpSource):
 
 
 def archive_of(headers: Mapping[str, str]) -> str:
-    """The archive that a HEAD's headers name; empty where a GET would read the object (S3's API, HeadObject)."""
+    """The archive that a HEAD's headers name; empty where, in S3, a GET would read the object (API of HeadObject)."""
     if status := headers.get("x-amz-archive-status", "").strip():
         return word(status) or "x-amz-archive-status"
     classes = {name.strip().upper() for name in headers.get("x-amz-storage-class", "").split(",")}
