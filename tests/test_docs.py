@@ -27,7 +27,7 @@ from cxb_recordings.settings import read_settings
 from tests.web.site import host_app
 
 from .servers import missing
-from .servers.wsgi import COMMANDS
+from .servers.wsgi import COMMANDS, FACTS, Facts
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")])
@@ -38,6 +38,24 @@ PAGES_WITH_CODE = [page for page in PAGES if "```python" in page.read_text() and
 
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+SERVERS_OF_THE_PAGE = {
+    "gunicorn `gthread`": "gunicorn gthread",
+    "gunicorn `gevent`": "gunicorn gevent",
+    "gunicorn `gevent_pywsgi`": "gunicorn gevent_pywsgi",
+    "gunicorn `sync`": "gunicorn sync",
+    "waitress": "waitress",
+    "cheroot": "cheroot",
+    "gevent's `pywsgi`": "pywsgi",
+    "uWSGI, `--threads 8`": "uwsgi",
+    "Granian, `--interface wsgi`": "granian",
+    "Flask's own server": "flask",
+    "Flask's own server, `--without-threads`": "flask without threads",
+    "wsgiref": "wsgiref",
+    "uvicorn, asgiref's `WsgiToAsgi`": "uvicorn, asgiref",
+    "uvicorn, a2wsgi's `WSGIMiddleware`": "uvicorn, a2wsgi",
+    "uvicorn, `--interface wsgi`": "uvicorn wsgi",
+    "Hypercorn, `wsgi:`": "hypercorn wsgi",
+}
 
 
 def rows(page: Path, heading: str) -> list[list[str]]:
@@ -200,6 +218,18 @@ def test_the_page_on_servers_has_the_command_lines_that_its_list_was_run_with() 
     for name, command in COMMANDS.items():
         line = command.format(port=8000, module="host").replace("waitress ", "waitress-serve ")
         assert (f"$ {line}\n" in page) == (name != "gunicorn sync"), name
+
+
+def test_the_table_of_servers_says_what_the_tests_measure() -> None:
+    """The rows are in the table's order, which groups by use; clients/test_server_facts.py measures each server."""
+    table = rows(PROJECT / "docs/servers.md", "server")
+    said = {}
+    for label, *cells in table:
+        at_once, frees, max_streams, head, without_length = (cell.strip("*") for cell in cells)
+        facts = Facts(at_once == "yes", frees == "yes", max_streams == "yes" or None, int(head), without_length)
+        said[SERVERS_OF_THE_PAGE[label]] = facts
+
+    assert said == FACTS
 
 
 def test_gunicorn_takes_each_command_line_of_the_page_on_servers(

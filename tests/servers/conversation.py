@@ -137,7 +137,8 @@ class Conversation:
             elif (raw := self._origin.answer(received)) is None:
                 return
             else:
-                self._connection.sendall(raw)
+                for part in [raw] if isinstance(raw, bytes) else raw:
+                    self._connection.sendall(part)
                 if not self._origin.keeps_alive:
                     self._finish()
                     return

@@ -30,7 +30,7 @@ class Origin(Listener):
         validator: whether responses have an ETag and a Last-Modified.
         media_type: of its recordings; None for none.
         secret: what X-CXBCore-Secret must be; None asks for none.
-        answer: gives the bytes that are sent in place of all this, or None to close the connection.
+        answer: gives the bytes that are sent in place of all this, also in parts, or None to close the connection.
         keeps_alive: whether a connection is kept after an `answer`.
         requests: what came in, in order.
     """
@@ -45,7 +45,7 @@ class Origin(Listener):
         media_type: str | None = "audio/wav",
         secret: str | None = None,
         base: str = "",
-        answer: Callable[[Received], bytes | None] | None = None,
+        answer: Callable[[Received], bytes | Iterable[bytes] | None] | None = None,
         keeps_alive: bool = False,
         tls: ssl.SSLContext | None = None,
     ) -> None:

@@ -10,8 +10,10 @@ def main() -> None:
     """Serve the `app` of a module."""
     kind, port, module = sys.argv[1:]
     if kind == "pyuwsgi":
-        arguments = ["--http-socket", f"127.0.0.1:{port}", "--module", f"{module}:app", "--need-app"]
+        arguments = ["--http-socket", f"127.0.0.1:{port}", "--module", f"{module}:app", "--need-app", "--threads", "8"]
         import_module("pyuwsgi").run(arguments)
+    if kind == "pywsgi":
+        import_module("gevent.monkey").patch_all()
     app = import_module(module).app
     if kind == "pywsgi":
         import_module("gevent.pywsgi").WSGIServer(("127.0.0.1", int(port)), app).serve_forever()
