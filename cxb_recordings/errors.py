@@ -89,6 +89,7 @@ class SourceUnavailable(RecordingError):
         status: the source's HTTP status, where there was one.
         retry_after: seconds after which the source wants to be asked again, where it sent them.
         is_transient: whether another try may work in a moment; by default, by the status.
+        request_id: the store's own ids of the request, for its operator; empty where it sent none.
     """
 
     TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
@@ -103,6 +104,7 @@ class SourceUnavailable(RecordingError):
         is_transient: bool | None = None,
     ) -> None:
         super().__init__(reason)
+        self.request_id = ""
         self.reason = reason
         self.responded = responded
         self.status = status

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
+MISSING = "missing"  # what is wrong with a field that is needed and not there
+
 Scalar = str | bool | None | type  # a value that counts, or the type of any other value
 
 _SECRET = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?", re.ASCII)  # what a header's value can carry
@@ -41,10 +43,12 @@ class Fault:
     Attributes:
         field: its dotted name, such as ``minio.bucket`` or ``cxbcore_fleet[1].url``.
         problem: what is wrong and what is needed, without the value.
+        meant: of a name that is not read, the dotted name that nearly is the same; else empty.
     """
 
     field: str
     problem: str
+    meant: str = ""
 
     def __str__(self) -> str:
         """Field and problem in one line."""
@@ -113,13 +117,16 @@ def _bare(name: str) -> str:
 
 def not_read(names: Iterable[tuple[str, str]], prefix: str = "") -> tuple[Fault, ...]:
     """A fault for each misnamed field; `prefix` is that of its dotted name."""
-    return tuple(Fault(f"{prefix}{name}", f"it is not read; {meant} is the field's name") for name, meant in names)
+    return tuple(
+        Fault(f"{prefix}{name}", f"it is not read; {meant} is the field's name", f"{prefix}{meant}")
+        for name, meant in names
+    )
 
 
 def read_required(value: Scalar, field: str, pattern: re.Pattern[str], faults: list[Fault]) -> str:
     """A string of a pattern; empty, with a fault, where it is none."""
     if value is None or value == "":
-        faults.append(Fault(field, "missing"))
+        faults.append(Fault(field, MISSING))
     elif not isinstance(value, str):
         faults.append(Fault(field, f"a string is needed, not {type_name(value)}"))
     elif not pattern.fullmatch(value):

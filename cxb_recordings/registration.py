@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -18,7 +19,7 @@ from .operations.commands import Registration, add_commands
 from .options import DEFAULT_NAME, Options
 from .service import RecordingService
 from .settings import can_be_asked
-from .web.auth import Decorator, View, jwt_admin_required, jwt_identity
+from .web.auth import Decorator, JwtAdmin, View, jwt_identity
 from .web.paths import every_path_below, rule_in_the_way
 from .web.stream_guard import StreamGuard
 from .web.views import admin_blueprint, public_blueprint
@@ -104,13 +105,16 @@ def register(  # noqa: D417 - Options describes them, once
     root = app.config["APPLICATION_ROOT"].rstrip("/")  # as url_for has it
     options = replace(options, public_url_prefix=root + public_url_prefix)
     service = RecordingService(settings_provider, options)
-    guard = _proven(require_admin) if require_admin else jwt_admin_required(admin_claim, admin_values)
+    login = JwtAdmin(admin_claim, admin_values)
+    guard = _proven(require_admin) if require_admin else login
     app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
     app.register_blueprint(public_blueprint(name, public_url_prefix, service, call_repo))
     app.extensions[name] = service
     if not isinstance(app.wsgi_app, StreamGuard):  # an earlier registration's guards the streams of all
         app.wsgi_app = StreamGuard(app.wsgi_app)  # type: ignore[method-assign]
-    add_commands(app, name, Registration(service, call_repo, checks_jwt=require_admin is None))
+    add_commands(
+        app, name, Registration(service, call_repo, None if require_admin else partial(login.judge, "headers"))
+    )
     return service
 
 

@@ -73,6 +73,10 @@ class RecordingService:
         """
         return self._read_settings(call)
 
+    def settings_document(self, call: Call | None = None) -> object:
+        """What the settings provider returns, unread: nothing is logged of its faults; see :meth:`settings`."""
+        return self._read_settings.document(call)
+
     def warm_up(self) -> None:
         """Make pools and read certificates before the first listener comes."""
         self.sources.of(self.settings().sections)

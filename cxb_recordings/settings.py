@@ -23,6 +23,7 @@ from .sources.storage.settings import REQUIRED, StorageSettings
 SettingsProvider = Callable[..., object]  # without arguments, or with the call
 
 _logger = logging.getLogger(__name__)
+NO_MAPPING = "settings"  # the field of the fault where the settings are no mapping
 _Settings = TypeVar("_Settings")
 
 
@@ -106,10 +107,14 @@ class SettingsReader:
         self._lock = threading.Lock()
         self._remembered: dict[_Outline, SystemSettings] = {}
 
+    def document(self, call: Mapping[str, Any] | None = None) -> object:
+        """What the provider returns, unread and without a log; what it raises is passed on."""
+        return self._provider(call) if self._takes_call else self._provider()
+
     def __call__(self, call: Mapping[str, Any] | None = None) -> SystemSettings:
         """The settings as they are now, for `call` where there is one; what the provider raises is passed on."""
         # An outline is compared, not the mapping: one that was changed in place would equal itself.
-        outline = _outline(self._provider(call) if self._takes_call else self._provider())
+        outline = _outline(self.document(call))
         remembered = self._remembered.get(outline)
         if remembered is not None:
             return remembered
@@ -158,7 +163,7 @@ def _outline(document: object) -> _Outline:
 
 def _read(outline: _Outline) -> SystemSettings:
     if not isinstance(outline.sections, tuple):
-        fault = Fault("settings", f"a mapping is needed, not {type_name(outline.sections)}")
+        fault = Fault(NO_MAPPING, f"a mapping is needed, not {type_name(outline.sections)}")
         return SystemSettings(tuple(Section(kind, faults=(fault,)) for kind in KINDS))
     sections = tuple(kind.read(section) for kind, section in zip(KINDS, outline.sections, strict=True))
     of_sections = (fault for section in sections for fault in section.misnamed)

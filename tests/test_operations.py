@@ -24,6 +24,7 @@ def printed(healthy: Healthy, settings: object, calls: CallRepository, *argument
     output = app.test_cli_runner().invoke(args=["recordings", *arguments]).output
     output = output.replace(healthy.bucket.server.endpoint, "http://127.0.0.1:9000")
     output = output.replace(healthy.host.url, "http://127.0.0.1:9100").replace(healthy.bucket.name, "recordings")
+    output = re.sub(r"request tx[-\w]+", "request 4442587FB7D0A2F9", output)
     return re.sub(r"\d+ ms", "3 ms", re.sub(r"machine is \d+ s (?:ahead of|behind)", "machine is 0 s behind", output))
 
 

@@ -41,13 +41,17 @@ class Asked:
         if not callable(method):
             raise Broken(f"{type(self._repository).__name__} has no method {name}().")
 
-        def ask(*arguments: object) -> Any:
+        def ask(*arguments: object, **named: object) -> Any:
             try:
-                return method(*arguments)
+                return method(*arguments, **named)
             except Exception as exc:
-                raise Broken(f"{said(name, *arguments)} raised {_in_a_line(exc)}") from exc
+                raise Broken(f"{said(name, *arguments, **named)} raised {_in_a_line(exc)}") from exc
 
         return ask
+
+    def offers(self, name: str) -> bool:
+        """Whether it has an optional method."""
+        return hasattr(self._repository, name)
 
     def opens(self, token: object) -> bool:
         """Whether a call is found by `token`."""
@@ -92,9 +96,10 @@ def shown(value: object) -> str:
     return _shortener.repr(value)
 
 
-def said(method: str, *arguments: object) -> str:
+def said(method: str, *arguments: object, **named: object) -> str:
     """A question to a repository, as Python writes it."""
-    return f"{method}({', '.join(map(shown, arguments))})"
+    shown_named = (f"{name}={shown(value)}" for name, value in named.items())
+    return f"{method}({', '.join([*map(shown, arguments), *shown_named])})"
 
 
 def expect(is_so: object, sentence: str) -> None:

@@ -6,6 +6,7 @@ How a check fails is in ``contract``.
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from .contract import (
     DAY,
@@ -16,12 +17,14 @@ from .contract import (
     RepositoryFactory,
     at_once,
     call_with,
+    expect,
     expect_call,
     expect_closed,
     expect_open,
     expect_result,
     run,
     said,
+    shown,
     utc,
 )
 
@@ -125,6 +128,29 @@ def _revoked(make: Maker) -> None:
         expect_open(repository, TOKEN, f"whose recording_access_revoked is {value}")
 
 
+def _link_states(make: Maker) -> None:
+    """A repository with find_link() tells the state of each link."""
+    later = datetime.now(timezone.utc) + DAY
+    calls: dict[str, dict[str, Any]] = {
+        "never minted": {},
+        "open": {"recording_access_token": TOKEN, "recording_access_expires_at": later},
+        "expired": {"recording_access_token": TOKEN, "recording_access_expires_at": later - 2 * DAY},
+        "revoked": {"recording_access_revoked": True},
+    }
+    for state, fields in calls.items():
+        repository = make(call_with("s-2", recording_access_token=f"{TOKEN}2"), call_with(**fields))
+        if not repository.offers("find_link"):
+            return
+        for question in ({"session_id": "s-1"}, {"token": TOKEN}):
+            if "token" in question and "recording_access_token" not in fields:
+                continue
+            link = repository.find_link(**question)
+            seen = getattr(link, "state", None)
+            expect(seen == state, f"{said('find_link', **question)} returned {shown(link)} for a link that is {state}.")
+        for unknown in ({"session_id": "s-3"}, {"token": TOKEN[::-1]}):
+            expect(repository.find_link(**unknown) is None, f"{said('find_link', **unknown)} did not return None.")
+
+
 def _changes_nothing(make: Maker) -> None:
     """Finding a call changes nothing, and neither does changing what was found."""
     wanted = call_with(recording_access_token=TOKEN)
@@ -151,4 +177,4 @@ def _many_threads_find(make: Maker) -> None:
 
 
 _FINDING: list[Check] = [_by_session_id, _by_token, _incomplete, _unknown_session, _unknown_token, _no_token]
-_FINDING += [_expired, _revoked, _changes_nothing, _many_threads_find]
+_FINDING += [_expired, _revoked, _link_states, _changes_nothing, _many_threads_find]

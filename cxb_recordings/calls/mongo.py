@@ -18,7 +18,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ..errors import RepositoryUnavailable, SettingsError
-from .repository import Call, require_aware, utc_now
+from .repository import Call, Link, require_aware, utc_now
 from .tokens import WELL_FORMED, is_well_formed, mint_recording_access_token
 
 _SESSION = "session_id"
@@ -95,6 +95,15 @@ class MongoCallRepository:
         unexpired = [{_EXPIRES_AT: None}, {_EXPIRES_AT: {"$gt": self._clock()}}]
         with _deadline(self._timeout):
             return self._collection.find_one({_TOKEN: token, "$or": unexpired} | _NOT_REVOKED, self._projection)
+
+    def find_link(self, *, session_id: str | None = None, token: str | None = None) -> Link | None:
+        """See :class:`cxb_recordings.calls.repository.LinkFinder`; asks the primary."""
+        if not (_is_session_id(session_id) if token is None else is_well_formed(token)):
+            return None
+        wanted = {_SESSION: session_id} if token is None else {_TOKEN: token}
+        with _deadline(self._timeout):
+            call = self._primary.find_one(wanted, [_TOKEN, _EXPIRES_AT, _REVOKED])
+        return None if call is None else Link.of(call, self._clock())
 
     def ensure_token(self, session_id: str) -> str | None:
         """See :meth:`cxb_recordings.TokenStore.ensure_token`; two workers at once end with one token."""

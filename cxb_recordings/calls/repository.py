@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from .tokens import is_well_formed, mint_recording_access_token
@@ -61,6 +62,48 @@ class TokenStore(Protocol):
         Returns:
             The ids in ascending order, each once; empty where there are no more.
         """
+
+
+LinkState = Literal["open", "never minted", "expired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a repository knows of a call's public link.
+
+    Attributes:
+        state: whether it plays now, and why not.
+        expires_at: an aware datetime; None where it does not expire.
+    """
+
+    state: LinkState
+    expires_at: datetime | None = None
+
+    @classmethod
+    def of(cls, call: Call, now: datetime) -> Link:
+        """The link of a call with ``recording_access_token``, ``…_expires_at`` and ``…_revoked``, as of `now`."""
+        expires_at = call.get("recording_access_expires_at")
+        if isinstance(expires_at, datetime) and expires_at.utcoffset() is None:
+            expires_at = expires_at.replace(tzinfo=timezone.utc)  # as it comes out of MongoDB, which keeps UTC
+        known = expires_at if isinstance(expires_at, datetime) else None
+        if call.get("recording_access_revoked"):
+            return cls("revoked", known)
+        if not is_well_formed(call.get("recording_access_token")):
+            return cls("never minted", known)
+        return cls("open" if expires_at is None or (known is not None and now < known) else "expired", known)
+
+
+class LinkFinder(Protocol):
+    """What a repository may be able to do beyond that, for ``flask recordings trace``; see :func:`link_finder`."""
+
+    def find_link(self, *, session_id: str | None = None, token: str | None = None) -> Link | None:
+        """The link of the call with this session id or this token, open or not; None where there is no such call."""
+
+
+def link_finder(call_repo: object) -> Callable[..., Link | None] | None:
+    """The repository's :meth:`LinkFinder.find_link`; None where it has none."""
+    find_link: Callable[..., Link | None] | None = getattr(call_repo, "find_link", None)
+    return find_link
 
 
 def recording_key_from_call(call: Call) -> str | None:
@@ -141,6 +184,13 @@ class InMemoryCallRepository:
                     return dict(call) if self._is_open(call) else None
         return None
 
+    def find_link(self, *, session_id: str | None = None, token: str | None = None) -> Link | None:
+        """See :meth:`LinkFinder.find_link`."""
+        with self._lock:
+            calls = self._calls.values() if session_id is None else filter(None, [self._call(session_id)])
+            found = (call for call in calls if token is None or call.get("recording_access_token") == token)
+            return next((Link.of(call, self._clock()) for call in found), None)
+
     def ensure_token(self, session_id: str) -> str | None:
         """See :meth:`TokenStore.ensure_token`."""
         with self._lock:
@@ -198,11 +248,7 @@ class InMemoryCallRepository:
             )[:limit]
 
     def _is_open(self, call: Call) -> bool:
-        expires_at = call.get("recording_access_expires_at")
-        if isinstance(expires_at, datetime) and expires_at.utcoffset() is None:
-            expires_at = expires_at.replace(tzinfo=timezone.utc)  # as it comes out of MongoDB, which keeps UTC
-        unexpired = expires_at is None or (isinstance(expires_at, datetime) and self._clock() < expires_at)
-        return unexpired and not call.get("recording_access_revoked")
+        return Link.of(call, self._clock()).state == "open"
 
     def _call(self, session_id: object) -> dict[str, Any] | None:
         return self._calls.get(session_id) if isinstance(session_id, str) else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import wraps
@@ -16,18 +16,17 @@ from flask.cli import with_appcontext
 
 from ..availability import Availability
 from ..calls.repository import Call, CallRepository, TokenStore
-from ..calls.tokens import is_well_formed
-from ..findings import Finding, what, worst_first
+from ..findings import what
 from ..service import RecordingService
 from .doctor import diagnose
-from .trace import trace_session, trace_token
+from .jwt import JudgeJwt, check_jwt, check_jwt_key
+from .report import ReaderGone, Show, json_text, printable, say, shown_as
+from .trace import token_of, trace_session, trace_token
 
 _logger = logging.getLogger(__name__)
 
-_COLOURS = {"failure": "red", "warning": "yellow", "ok": "green"}
 _EXIT_STATUSES = {"available": 0, "missing": 1, "archived": 1, "unreachable": 3}
 _STORE_METHODS = ("ensure_token", "rotate", "revoke", "sessions_without_token")
-_SHORTEST_HMAC_KEY = 32  # bytes: RFC 7518 §3.2, for HS256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,13 @@ class Registration:
     Attributes:
         service: the recording service.
         call_repo: the host's repository.
-        checks_jwt: whether the admin route has the default decorator.
+        judge_jwt: says what is wrong with the access token of the current request, as the admin route does; None where
+            that has a decorator of the host's own.
     """
 
     service: RecordingService
     call_repo: CallRepository
-    checks_jwt: bool
+    judge_jwt: JudgeJwt | None = None
 
 
 class RecordingsGroup(click.Group):
@@ -60,7 +60,7 @@ class RecordingsGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as exc:
-            raise click.UsageError(_printable(exc.format_message()), exc.ctx) from exc
+            raise click.UsageError(printable(exc.format_message()), exc.ctx) from exc
 
 
 def add_commands(app: Flask, name: str, registration: Registration) -> None:
@@ -85,42 +85,54 @@ def _find_registration(ctx: click.Context, _: click.Parameter, name: str | None)
     return registrations[name]
 
 
-def _command(function: Callable[..., None]) -> click.Command:
+def _command(function: Callable[..., Any]) -> click.Command:
     """Make a command that knows its registration, works in the app's context, and fails without a traceback."""
 
     @wraps(function)
     def guarded(**arguments: Any) -> None:
         try:
             function(**arguments)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, ReaderGone):
             raise
         except Exception as exc:
             # Only the type: the text of a host's exception may hold a secret.
-            raise click.ClickException(_printable(what(exc))) from exc
+            raise click.ClickException(printable(what(exc))) from exc
 
     named = click.option("--name", "registration", callback=_find_registration, help="Which registration of the app.")
     return click.command()(named(with_appcontext(guarded)))
 
 
+def _secret(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """An argument that is a secret: with ``-``, the first line of standard input, which no shell remembers."""
+    return sys.stdin.readline().strip() if value == "-" else value
+
+
 @_command
 @click.option("--session-id", help="Of the call whose settings are checked, where they differ by call.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def doctor(registration: Registration, session_id: str | None, as_json: bool) -> None:
+@click.option(
+    "--jwt", callback=_secret, help="An access token that the admin route should take; - reads it from stdin."
+)
+@shown_as
+def doctor(registration: Registration, session_id: str | None, jwt: str | None, show: Show) -> None:
     """Look for what is wrong with settings, storage, fleet, repository and JWT.
 
     Exit status 1 where there is a failure.
     """
     findings = diagnose(registration.service, registration.call_repo, session_id)
-    if registration.checks_jwt:
-        findings += check_jwt(current_app)
-    _show(findings, as_json=as_json)
+    if registration.judge_jwt is not None:
+        findings += check_jwt_key(current_app)
+        if jwt is not None:
+            findings += check_jwt(current_app, jwt, registration.judge_jwt)
+    elif jwt is not None:
+        raise click.UsageError("--jwt: the admin route of this registration has a decorator of the host's own")
+    show(findings)
 
 
 @_command
 @click.option("--session-id", help="Of the call, as on the admin route.")
-@click.option("--token", help="Of the call's public link.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-def trace(registration: Registration, session_id: str | None, token: str | None, as_json: bool) -> None:
+@click.option("--token", callback=_secret, help="The call's public link, or its token; - reads it from stdin.")
+@shown_as
+def trace(registration: Registration, session_id: str | None, token: str | None, show: Show) -> None:
     """Follow one recording through call, key, storage and each fleet host, without downloading it.
 
     Exit status 1 where there is a failure.
@@ -129,14 +141,14 @@ def trace(registration: Registration, session_id: str | None, token: str | None,
         raise click.UsageError("either --session-id or --token is needed")
     service, call_repo = registration.service, registration.call_repo
     if token is not None:
-        _show(trace_token(service, call_repo, token), as_json=as_json)
+        show(trace_token(service, call_repo, token))
     elif session_id is not None:
-        _show(trace_session(service, call_repo, session_id), as_json=as_json)
+        show(trace_session(service, call_repo, session_id))
 
 
 @_command
 @click.option("--session-id", help="Of the call, as on the admin route.")
-@click.option("--token", help="Of the call's public link.")
+@click.option("--token", callback=_secret, help="The call's public link, or its token; - reads it from stdin.")
 @click.option("--key", help="In storage, in place of a call.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def availability(
@@ -152,19 +164,18 @@ def availability(
     if key is not None:
         found = registration.service.availability(key)
     elif token is not None:
-        found = _availability_of(
-            registration, lambda: call_repo.find_by_access_token(token) if is_well_formed(token) else None
-        )
+        known, problem = token_of(token, registration.service.options.public_url_prefix)
+        found = _availability_of(registration, lambda: None if problem else call_repo.find_by_access_token(known))
     else:
         found = _availability_of(registration, lambda: call_repo.find_by_session_id(cast(str, session_id)))
     if as_json:
         shown = {name: value for name, value in asdict(found).items() if value is not None}
-        click.echo(_json(shown | {"reasons": dict(found.reasons)}))
+        say(json_text(shown | {"reasons": dict(found.reasons)}))
     else:
         facts = [found.source, found.length is not None and f"{found.length} bytes", found.media_type]
-        click.echo(_printable(": ".join([found.status, ", ".join(fact for fact in facts if fact)]).removesuffix(": ")))
+        say(printable(": ".join([found.status, ", ".join(fact for fact in facts if fact)]).removesuffix(": ")))
         for name, reason in found.reasons:
-            click.echo(_printable(f"  {name}: {reason}"))
+            say(printable(f"  {name}: {reason}"))
     click.get_current_context().exit(_EXIT_STATUSES[found.status])
 
 
@@ -239,29 +250,6 @@ def backfill(registration: Registration, batch: int, after: str) -> None:
     click.echo(f"{given} calls were given a token.")
 
 
-def check_jwt(app: Flask) -> Iterator[Finding]:
-    """Whether the default admin decorator can check a token at all."""
-    algorithm = app.config.get("JWT_ALGORITHM", "HS256")
-    if not algorithm.startswith("HS"):
-        if app.config.get("JWT_PUBLIC_KEY"):
-            yield Finding("ok", "JWT", f"JWT_PUBLIC_KEY is there, for {algorithm}")
-        else:
-            remedy = "set JWT_PUBLIC_KEY in the app's configuration"
-            yield Finding("failure", "JWT", f"no key for {algorithm}: the admin route answers 503", remedy)
-        return
-    key = app.config.get("JWT_SECRET_KEY") or app.secret_key
-    if not key:
-        remedy = "set JWT_SECRET_KEY in the app's configuration"
-        yield Finding("failure", "JWT", "no JWT_SECRET_KEY: the admin route answers 503", remedy)
-    elif len(key) < _SHORTEST_HMAC_KEY:
-        seen = f"the key has {len(key)} bytes: who guesses it is an administrator"
-        yield Finding(
-            "warning", "JWT", seen, f"{_SHORTEST_HMAC_KEY} random bytes at least, such as secrets.token_hex()"
-        )
-    else:
-        yield Finding("ok", "JWT", f"a key is there, for {algorithm}")
-
-
 def _token_store(registration: Registration) -> TokenStore:
     store = registration.call_repo
     lacking = [name for name in _STORE_METHODS if not callable(getattr(store, name, None))]
@@ -269,49 +257,6 @@ def _token_store(registration: Registration) -> TokenStore:
         needs = "a TokenStore, such as MongoCallRepository, is needed"
         raise click.ClickException(f"{type(store).__name__} has no {', '.join(lacking)}: {needs}")
     return cast(TokenStore, store)
-
-
-def _show(findings: list[Finding], *, as_json: bool) -> None:
-    """Print findings, worst first, and end with status 1 where there is a failure."""
-    findings = worst_first(findings)
-    if as_json:
-        shown = [
-            {field: value for field, value in asdict(finding).items() if value not in (None, "")}
-            for finding in findings
-        ]
-        click.echo(_json({"status": findings[0].status, "findings": shown}))
-    else:
-        for finding in findings:
-            click.echo(_line(finding))
-    if findings[0].status == "failure":
-        click.get_current_context().exit(1)
-
-
-def _json(document: object) -> str:
-    # JSON escapes every control character but this one.
-    return json.dumps(document, indent=2).replace("\x7f", "\\u007f")
-
-
-def _line(finding: Finding) -> str:
-    # click takes the colour away where the output is no terminal.
-    status = f"status {finding.http_status}" if finding.http_status else ""
-    facts = [
-        status if status not in finding.seen else "",
-        f"{finding.seconds * 1000:.0f} ms" if finding.seconds is not None else "",
-        f"{finding.length} bytes" if finding.length is not None else "",
-    ]
-    shown = ", ".join(fact for fact in facts if fact)
-    line = _printable(f"  {finding.check}: {finding.seen}{f' ({shown})' if shown else ''}")
-    line = click.style(f"{finding.status:7}", fg=_COLOURS[finding.status]) + line
-    return f"{line}\n         -> {_printable(finding.remedy)}" if finding.remedy else line
-
-
-def _printable(text: str) -> str:
-    """A text as a terminal may show it: what controls one, or turns its writing around, is escaped as Python does.
-
-    Also lone surrogates, which can't be encoded, and line breaks.
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _shell_word(text: str) -> str:

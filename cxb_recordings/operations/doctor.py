@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from ..calls.repository import Call, CallRepository
 from ..calls.tokens import mint_recording_access_token
-from ..findings import Finding, what
+from ..fields import MISSING
+from ..findings import Check, Finding, Status, what
+from ..playback.source import RecordingSource
 from ..service import RecordingService
-from ..settings import SystemSettings
+from ..settings import NO_MAPPING, SystemSettings, read_settings
+from ..sources.kind import Section
 from ..sources.transport import Transport
+from .probes import Probe, impatient, side_by_side
 
 
 def diagnose(service: RecordingService, call_repo: CallRepository, session_id: str | None = None) -> list[Finding]:
-    """Check settings, storage, fleet and repository; takes as long as the parts that don't answer.
+    """Check settings, storage, fleet and repository; takes as long as the slowest part, some seconds at most.
 
     Args:
-        service: of the registration; its options bound each attempt.
+        service: of the registration.
         call_repo: the registration's.
         session_id: of the call whose settings are checked, for a settings provider that takes the call.
 
     Returns:
-        The findings in causal order.
+        The findings; :func:`~cxb_recordings.findings.worst_first` puts them in order.
     """
     call, findings = (None, []) if session_id is None else find_session(call_repo, session_id)
     settings: SystemSettings | None = None
@@ -34,7 +40,7 @@ def diagnose(service: RecordingService, call_repo: CallRepository, session_id: s
         settings, findings = live_settings(service, call)
     if settings is not None:
         findings += check_settings(settings)
-        findings += check_sources(settings, service.options.transport())
+        findings += check_sources(settings, impatient(service.options.transport()))
     return [*findings, *check_repository(call_repo)]
 
 
@@ -49,9 +55,9 @@ def find_call(find: Callable[[], Call | None], absent: str, remedy: str) -> tupl
     try:
         call = find()
     except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
-        remedy = "look whether the database runs and lets this process in"
-        return None, [Finding("failure", "call", f"the repository raised {what(exc)}", remedy)]
-    return call, [] if call is not None else [Finding("failure", "call", absent, remedy)]
+        remedy = "look whether the database runs and lets this process in; every playback gives 503 until then"
+        return None, [Finding("failure", Check.REPOSITORY, f"it raised {what(exc)}", remedy)]
+    return call, [] if call is not None else [Finding("failure", Check.CALL, absent, remedy)]
 
 
 def find_session(call_repo: CallRepository, session_id: str) -> tuple[Call | None, list[Finding]]:
@@ -63,34 +69,55 @@ def find_session(call_repo: CallRepository, session_id: str) -> tuple[Call | Non
 def live_settings(service: RecordingService, call: Call | None = None) -> tuple[SystemSettings | None, list[Finding]]:
     """The settings as they are now; None, with the finding that says why, where the provider fails."""
     try:
-        return service.settings(call), []
+        return read_settings(service.settings_document(call)), []
     except Exception as exc:  # noqa: BLE001 - the provider is the host's code and may raise anything
         remedy = "make the settings provider return the system settings; until then every playback fails"
-        return None, [Finding("failure", "settings", f"the provider raised {what(exc)}", remedy)]
+        return None, [Finding("failure", Check.PROVIDER, f"it raised {what(exc)}", remedy)]
 
 
 def check_settings(settings: SystemSettings) -> Iterator[Finding]:
-    """Whether the settings are complete and well-formed."""
+    """Whether the settings are complete and well-formed: one finding for the fields with one fault."""
     until_then = {fault: section.kind.fault_means for section in settings.sections[::-1] for fault in section.faults}
+    meant = {fault.meant: fault for fault in settings.misnamed}
+    fields: dict[tuple[str, str], list[str]] = {}
     for fault in settings.faults:
-        remedy = f"correct it in the system settings; until then {until_then[fault]}"
-        yield Finding("failure", fault.field, fault.problem, remedy)
-    for fault in settings.misnamed:
-        yield Finding(
-            "warning", fault.field, fault.problem, "correct the name in the system settings, or leave it away"
-        )
+        problem, verb = fault.problem, "add" if fault.problem == MISSING else "correct"
+        if fault.problem == MISSING and (misnamed := meant.pop(fault.field, None)):
+            problem, verb = f"missing: {misnamed.field} is there, and is not read", f"rename {misnamed.field} to"
+        remedy = f"{verb} {{}} in the system settings; until then {until_then[fault]}"
+        if fault.field == NO_MAPPING:
+            remedy = "make the settings provider return the system settings; until then nothing plays"
+        fields.setdefault((problem, remedy), []).append(fault.field)
+    for (problem, remedy), names in fields.items():
+        named = ", ".join(names)
+        yield Finding("failure", Check.SETTINGS, problem, remedy.format(named), subject=named)
+    for fault in meant.values():
+        remedy = "correct the name in the system settings, or leave it away"
+        status: Status = "warning" if settings.sources or settings.faults else "failure"
+        yield Finding(status, Check.MISNAMED, fault.problem, remedy, subject=fault.field)
     if not settings.faults:
-        yield Finding("ok", "settings", "every field that is there is well-formed")
+        yield Finding("ok", Check.SETTINGS, "every field that is there is well-formed")
 
 
 def check_sources(settings: SystemSettings, transport: Transport) -> Iterator[Finding]:
-    """What each kind of source finds of its sources."""
+    """What each kind of source finds of its sources, asked side by side."""
+    probes = []
     for section in settings.sections:
-        if not section.sources:
-            yield from section.kind.check_absence(section, has_others=bool(settings.sources))
-        make = section.kind.connect(transport)
-        for each in section.sources:
-            yield from section.kind.check(each, make(each))
+        if not section.sources and settings.sources:
+            yield from section.kind.check_absence(section)
+        for each, source in made(section, transport):
+            probes.append(Probe(section.kind.found, source.name, partial(section.kind.check, each, source)))
+    if not settings.sources and not settings.faults and not settings.misnamed:
+        remedy = "configure minio, or cxbcore_fleet: until then nothing plays"
+        yield Finding("failure", Check.SOURCES, "there is none: neither object storage nor a fleet host", remedy)
+    for findings in side_by_side(probes):
+        yield from findings
+
+
+def made(section: Section[Any], transport: Transport) -> list[tuple[Any, RecordingSource]]:
+    """The settings of each source of a section, and the source."""
+    make = section.kind.connect(transport)
+    return [(settings, make(settings)) for settings in section.sources]
 
 
 def check_repository(call_repo: CallRepository) -> Iterator[Finding]:
@@ -104,15 +131,15 @@ def check_repository(call_repo: CallRepository) -> Iterator[Finding]:
         missing_indexes: list[str] = getattr(call_repo, "missing_indexes", list[str])()
     except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
         remedy = "look whether the database runs and lets this process in; every playback gives 503 until then"
-        yield Finding("failure", "repository", f"{type(call_repo).__name__} raised {what(exc)}", remedy)
+        yield Finding("failure", Check.REPOSITORY, f"{type(call_repo).__name__} raised {what(exc)}", remedy)
         return
     if found != [None, None]:
         remedy = "check its queries: any guess opens that call"
-        yield Finding("failure", "repository", "it finds a call for what can't exist", remedy)
+        yield Finding("failure", Check.REPOSITORY, "it finds a call for what can't exist", remedy)
     else:
-        yield Finding("ok", "repository", f"{type(call_repo).__name__} answers")
+        yield Finding("ok", Check.REPOSITORY, f"{type(call_repo).__name__} answers")
     if missing_indexes:
         seen = f"no index on {', '.join(missing_indexes)}: each playback reads every call"
-        yield Finding("warning", "repository indexes", seen, "call ensure_indexes() at the worker's start")
+        yield Finding("warning", Check.INDEXES, seen, "call ensure_indexes() at the worker's start")
     elif hasattr(call_repo, "missing_indexes"):
-        yield Finding("ok", "repository indexes", "they are there")
+        yield Finding("ok", Check.INDEXES, "they are there")

@@ -16,11 +16,12 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import ProtocolError
 
 from ..endpoints import split_base_url
-from ..errors import RecordingMissing, SourceUnavailable
+from ..errors import NotARecording, RecordingMissing, SourceUnavailable
 from ..fields import Fault, Field, Outline, Scalar, not_read, outline, read_secret, scalar, type_name
-from ..findings import Finding, unreachable
+from ..findings import Check, Finding
 from .http_source import HttpSource
 from .kind import Section, SourceKind
+from .reach import unreachable, wrong_scheme
 from .reply import status_failure
 from .strict_http import StrictAdapter
 from .tls import TlsAdapter
@@ -134,6 +135,7 @@ class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
         Field("cxbcore_fleet", ("cxbcorefleets", "cxbcorefleethosts", "cxbcorehosts")),
         Field("cxbcore_secret", ("cxbcoresecrets", "cxbcoresecretkey", "xcxbcoresecret")),
     )
+    found = Check.FLEET_HOST
     impostor = "look whether the URL leads to a CXB Core: something else answers there"
 
     def outline(self, document: Mapping[object, object]) -> _FleetOutline:
@@ -172,9 +174,11 @@ class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
         yield self.check_answer(settings, source)
         if settings.is_plain and not source.is_refused:
             seen = "plain http: the secret and the recordings can be read on the way"
-            yield Finding("warning", source.name, seen, "give the host a certificate, and an https:// URL here")
+            remedy = "give the host a certificate, and an https:// URL here"
+            yield Finding("warning", Check.PLAIN_HTTP, seen, remedy, subject=source.name)
         if settings.secret is None:
-            yield Finding("warning", source.name, "no secret is sent", "set cxbcore_secret, or this host's secret")
+            remedy = "set cxbcore_secret, or this host's secret"
+            yield Finding("warning", Check.FLEET_SECRET, "no secret is sent", remedy, subject=source.name)
 
     def check_answer(self, settings: FleetHostSettings, source: FleetHost) -> Finding:
         """See :meth:`SourceKind.check_answer`."""
@@ -182,27 +186,34 @@ class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
         accepts = finding.status == "ok" and settings.secret is not None
         return replace(finding, seen=f"{finding.seen}, and accepts the secret") if accepts else finding
 
-    def explain(self, settings: FleetHostSettings, exc: SourceUnavailable, name: str) -> Finding:
+    def explain(self, settings: FleetHostSettings, source: FleetHost, key: str, exc: SourceUnavailable) -> Finding:  # noqa: ARG002
         """See :meth:`SourceKind.explain`."""
+        if not exc.responded:
+            return unreachable(self.found, source.name, settings.base_url, exc)
+        seen, remedy = self._refusal(settings, exc)
+        return Finding("failure", self.found, seen, remedy, http_status=exc.status, subject=source.name)
+
+    def _refusal(self, settings: FleetHostSettings, exc: SourceUnavailable) -> tuple[str, str]:
+        """What a reply that is no recording means, and what to do."""
+        if isinstance(exc, NotARecording):
+            return f"what answers is {exc.reason}", self.impostor
+        if exc.status is None:
+            return exc.reason, "give the host an https:// URL, or unset require_https_fleet"
         if exc.status in (401, 403):
             is_sent = settings.secret is not None
             meaning = "the X-CXBCore-Secret is refused" if is_sent else "it wants a secret, and none is configured"
-            remedy = "set cxbcore_secret, or this host's own secret, to the host's"
-            return Finding("failure", name, f"status {exc.status}: {meaning}", remedy, http_status=exc.status)
-        if exc.status is not None:
-            remedy = "look at the host's own log"
-            if 300 <= exc.status < 400:
-                remedy = "put the URL that it leads to into cxbcore_fleet: redirects are not followed"
-            return Finding("failure", name, exc.reason, remedy, http_status=exc.status)
-        if exc.responded:
-            return Finding("failure", name, exc.reason, "give the host an https:// URL, or unset require_https_fleet")
-        return unreachable(name, name, exc)
+            return f"status {exc.status}: {meaning}", "set cxbcore_secret, or this host's own secret, to the host's"
+        if exc.status == 400 and (wrong := wrong_scheme(settings.base_url)):
+            return wrong
+        if 300 <= exc.status < 400:
+            remedy = "put the URL that it leads to into cxbcore_fleet: redirects are not followed"
+            return f"{exc.reason}: it redirects", remedy
+        return exc.reason, "look at the host's own log"
 
-    def check_absence(self, section: Section[FleetHostSettings], *, has_others: bool) -> Iterator[Finding]:  # noqa: ARG002
+    def check_absence(self, section: Section[FleetHostSettings]) -> Iterator[Finding]:
         """See :meth:`SourceKind.check_absence`."""
-        seen = "there is no usable fleet host: the fleet is never asked"
-        remedy = "add the fleet hosts to cxbcore_fleet: until then storage is the only source"
-        yield Finding("warning" if has_others else "failure", "cxbcore_fleet", seen, remedy)
+        if not section.faults:
+            yield Finding("ok", Check.FLEET, "no fleet host: storage is the only source")
 
 
 def _read_host(entry: _Entry, name: str, secret: str | None, faults: list[Fault]) -> FleetHostSettings | None:

@@ -6,22 +6,22 @@ of a recording that a reply does not tell, and the body. What a head means is ju
 
 from __future__ import annotations
 
-import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from http.client import HTTPException
 from typing import Any, NoReturn
 
 from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.exceptions import HTTPError
 
 from ..errors import RangeNotSatisfiable, RecordingMissing, SourceUnavailable
 from ..playback.byte_range import ByteSpan, RangeRequest
 from ..playback.recognition import is_suspect
 from ..playback.source import ContentInfo, OpenedRecording
-from .reply import Accepted, judge
+from .failures import connection_broke, transport_failure
+from .reply import Accepted, judge, request_id
 
 _JUDGED = (200, 206, 304, 416)  # by `judge`; what any other status means, each kind of source knows
 _WITHOUT_HEAD = (405, 501)
@@ -136,6 +136,10 @@ class _Attempt:
             if response.status not in _JUDGED:
                 self._source.refuse(response)
             accepted = judge(response.status, response.headers, wanted, unless_etag)
+        except SourceUnavailable as exc:
+            body.close()
+            exc.request_id = body.request_id
+            raise
         except BaseException:
             body.close()
             raise
@@ -154,10 +158,14 @@ class _Attempt:
         UpstreamBody(response).close()
         if response.status in _WITHOUT_HEAD:
             return None
-        if response.status != 200:
-            self._source.refuse(response)
-        self._source.require_readable(response.headers)
-        return judge(200, response.headers).info
+        try:
+            if response.status != 200:
+                self._source.refuse(response)
+            self._source.require_readable(response.headers)
+            return judge(200, response.headers).info
+        except SourceUnavailable as exc:
+            exc.request_id = request_id(response.headers)
+            raise
 
     def _with_total(
         self, opened: OpenedRecording, span: ByteSpan, wanted: RangeRequest | None
@@ -245,7 +253,7 @@ def exchange(send: Callable[..., BaseHTTPResponse], *request: Any) -> BaseHTTPRe
             break
         except (HTTPError, OSError, ValueError) as exc:
             # A source that says nothing is not asked again: each time would take the whole `read_timeout`.
-            broke = _broke(exc)
+            broke = connection_broke(exc)
             if is_last or not broke:
                 raise SourceUnavailable(transport_failure(exc), responded=False, is_transient=broke) from exc
     if response.status < 200:
@@ -254,38 +262,6 @@ def exchange(send: Callable[..., BaseHTTPResponse], *request: Any) -> BaseHTTPRe
         UpstreamBody(response).close()
         raise SourceUnavailable(f"status {response.status}", status=response.status)
     return response
-
-
-def _broke(exc: BaseException) -> bool:
-    """Whether a connection broke, where a transport failed: within TLS as without it."""
-    if isinstance(exc, ProtocolError):
-        return True
-    tls = next((cause for cause in _causes(exc) if isinstance(cause, ssl.SSLError)), None)
-    is_end = isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return tls is not None and (is_end or (tls.reason or "").endswith("BAD_RECORD_MAC"))
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """An exception and those behind it; urllib3 and requests have some of them as an argument alone."""
-    cause: BaseException | None = exc
-    while cause is not None:
-        yield cause
-        held = next((argument for argument in cause.args if isinstance(argument, BaseException)), None)
-        cause = cause.__cause__ or held or cause.__context__
-
-
-def transport_failure(exc: BaseException) -> str:
-    """Name a transport's failure for a log record: the kind, and the operating system's or TLS's own words.
-
-    Never the exception's text: it may hold the URL, and with it the key.
-    """
-    kind = type(exc).__name__
-    for cause in _causes(exc):
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"{kind}: {cause.strerror}"
-        if isinstance(cause, HTTPException):
-            return f"{kind}: {type(cause).__name__}"
-    return kind
 
 
 class UpstreamBody:
@@ -302,6 +278,11 @@ class UpstreamBody:
         self._ahead = b""  # read to see whether there is any
         self._received = 0
         self.length: int | None = None
+
+    @property
+    def request_id(self) -> str:
+        """See :func:`cxb_recordings.playback.source.request_id_of`."""
+        return request_id(self._raw.headers)
 
     def is_empty(self) -> bool:
         """Whether it ends before its first byte, which is waited for and kept."""

@@ -5,18 +5,22 @@ Which kinds there are, and in which order they are asked, is said in ``kinds``.
 
 from __future__ import annotations
 
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ..errors import NotModified, RangeNotSatisfiable, RecordingMissing, SourceUnavailable
+from ..errors import RecordingMissing, SourceUnavailable
 from ..fields import Fault, Field
-from ..findings import Finding
-from ..playback.byte_range import RangeRequest
+from ..findings import Check, Finding
+from ..playback.opening import prove
+from ..playback.pace import Pace
 from ..playback.source import RecordingSource
 from .transport import Transport
+
+PROBE_SECONDS = 3.0  # for the first bytes, of a check
 
 Settings = TypeVar("Settings")  # the frozen settings of one source
 Source = TypeVar("Source", bound=RecordingSource)
@@ -48,12 +52,14 @@ class SourceKind(ABC, Generic[Settings, Source]):
         fields: those of the system settings that it reads.
         fault_means: for the operator: what happens until a fault is corrected.
         unused: for the log: what it means that there is no source of this kind; empty where that is nothing to tell.
+        found: for the operator: the check of one source.
         impostor: for the operator: what to do where a source has a recording that can't exist.
     """
 
     fields: ClassVar[tuple[Field, ...]]
     fault_means: ClassVar[str] = "it is left out"
     unused: ClassVar[str] = ""
+    found: ClassVar[Check] = Check.SOURCE
     impostor: ClassVar[str] = "look at what answers there: it is no source of recordings"
 
     @abstractmethod
@@ -74,27 +80,32 @@ class SourceKind(ABC, Generic[Settings, Source]):
 
     def check_answer(self, settings: Settings, source: Source) -> Finding:
         """Whether a source tells that it does not have a recording that can't exist."""
+        key = f"cxb-recordings-doctor-{uuid.uuid4().hex}"
         try:
-            source.open(f"cxb-recordings-doctor-{uuid.uuid4().hex}", RangeRequest(0, 0)).body.close()
+            prove(source, key, Pace(PROBE_SECONDS, time.monotonic, time.monotonic() + PROBE_SECONDS))
         except RecordingMissing:
-            return Finding("ok", source.name, "answers 404 for a key that can't exist")
+            return Finding("ok", self.found, "answers 404 for a key that can't exist", subject=source.name)
         except SourceUnavailable as exc:
-            return self.explain(settings, exc, source.name)
-        except (RangeNotSatisfiable, NotModified):
-            pass
-        return Finding("failure", source.name, "claims to have a key that can't exist", self.impostor)
+            return self.explain(settings, source, key, exc)
+        return Finding(
+            "failure", self.found, "claims to have a key that can't exist", self.impostor, subject=source.name
+        )
 
-    def explain(self, settings: Settings, exc: SourceUnavailable, name: str) -> Finding:  # noqa: ARG002 - others need it
-        """Why the source `name` could not be used, and what to do."""
-        return Finding("failure", name, exc.reason, "look at the source itself", http_status=exc.status)
+    def explain(self, settings: Settings, source: Source, key: str, exc: SourceUnavailable) -> Finding:  # noqa: ARG002
+        """Why a source could not be used when it was asked for `key`, and what to do."""
+        seen, remedy = exc.reason, "look at the source itself"
+        return Finding("failure", self.found, seen, remedy, http_status=exc.status, subject=source.name)
 
-    def check_absence(self, section: Section[Settings], *, has_others: bool) -> Iterator[Finding]:  # noqa: ARG002
-        """What the doctor tells where there is no source of this kind.
+    def explain_absence(self, settings: Settings, source: Source, key: str) -> Finding | None:  # noqa: ARG002
+        """Why the source's word that it does not have `key` can't be trusted; None where it can."""
+        return None
 
-        Args:
-            section: what there is of the settings.
-            has_others: whether there are sources of other kinds.
-        """
+    def similar_keys(self, source: Source, key: str) -> list[str]:  # noqa: ARG002
+        """Keys of the source that differ from `key` in upper and lower case alone, as far as it can list them."""
+        return []
+
+    def check_absence(self, section: Section[Settings]) -> Iterator[Finding]:  # noqa: ARG002
+        """What the doctor tells where there is no source of this kind, and there are others."""
         return iter(())
 
     def trace_absence(self, section: Section[Settings]) -> Iterator[Finding]:  # noqa: ARG002

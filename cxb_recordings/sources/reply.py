@@ -20,6 +20,7 @@ from ..playback.source import ContentInfo
 _ETAG = re.compile(r'(W/)?"([\x21\x23-\x7e]{0,512})"', re.ASCII)  # RFC 9110 §8.8.3, less obs-text
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9+/=._:-]{1,128}", re.ASCII)  # x-amz-id-2 is Base64 of 76 characters or so
 
 # What a decoder exists for: the bytes are others than the recording's. Stores keep any other word as metadata of an
 # upload (aws-chunked, base64, utf-8) in front of plain bytes.
@@ -170,3 +171,12 @@ def describe_headers(headers: Mapping[str, str], length: int | None) -> ContentI
 def word(value: str | None) -> str:
     """A word of a source's that may go to a log or a terminal as it is; empty for anything else."""
     return value if value is not None and _WORD.fullmatch(value) else ""
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The store's own ids of a request, ``x-amz-request-id`` and ``x-amz-id-2``, as far as a log may have them.
+
+    Its operator finds the request by them. Anything that is no such id is left out: the headers come from outside.
+    """
+    sent = (headers.get(name, "").strip() for name in ("x-amz-request-id", "x-amz-id-2"))
+    return " ".join(value for value in sent if _REQUEST_ID.fullmatch(value))

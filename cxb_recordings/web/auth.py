@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -51,48 +52,69 @@ _REASONS: dict[type, str] = {
 }
 
 
-def jwt_admin_required(claim: str | Sequence[str], values: tuple[str | bool, ...]) -> Decorator:
-    """Make the decorator that lets valid access tokens with an admin claim through.
+@dataclass(frozen=True, slots=True)
+class JwtAdmin:
+    """The decorator that lets valid access tokens with an admin claim through.
 
-    Args:
+    401 for everything that is not a valid access token (flask-jwt-extended's own handlers would say 422 to some), 403
+    for a valid one without the claim; one log record each says why. 503 where a key or another part of the check is not
+    available.
+
+    Attributes:
         claim: the claim's name; several names lead into a nested claim.
         values: what it may be; a claim that is a list must contain one of them, and so must the words of a string
             named ``scope`` or ``scp`` (RFC 9068 section 2.2.3).
-
-    Returns:
-        A view decorator. 401 for everything that is not a valid access token (flask-jwt-extended's own handlers would
-        say 422 to some), 403 for a valid one without the claim; one log record each says why. 503 where a key or
-        another part of the check is not available.
     """
-    path = (claim,) if isinstance(claim, str) else tuple(claim)
 
-    def decorate(view: View) -> View:
+    claim: str | Sequence[str]
+    values: tuple[str | bool, ...]
+
+    def __call__(self, view: View) -> View:
+        """Guard a view."""
+
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
-                verify_jwt_in_request()
-            except (JWTExtendedException, PyJWTError, IndexError) as exc:
-                if _is_outage(exc):
-                    return unavailable("JWT check", None, ADMIN)
-                _log(401, next(_REASONS[kind] for kind in (*type(exc).__mro__, PyJWTError) if kind in _REASONS))
-                return _unauthorized()
-            except UnicodeDecodeError:  # a query that is not UTF-8, where JWT_TOKEN_LOCATION has it looked at
-                _log(401, "the query is not UTF-8")
-                return _unauthorized()
+                refusal = self.judge()
             except HTTPException:  # of the host's own loaders
                 raise
             except Exception:  # noqa: BLE001 - the host's own loaders, or a JWT key that is not configured
                 return unavailable("JWT check", None, ADMIN)
-            items = _items(get_jwt(), path)
-            if not items or not _has(items, values):
-                is_there = "is missing" if items is None else "has no value that is allowed"
-                _log(403, f"the claim {claim!r} {is_there}")
-                return Reply(problem(403, "This needs an administrator's token.", ADMIN))
-            return view(*args, **kwargs)
+            if refusal is None:
+                return view(*args, **kwargs)
+            status, reason = refusal
+            _log(status, reason)
+            if status == 401:
+                return _unauthorized()
+            return Reply(problem(403, "This needs an administrator's token.", ADMIN))
 
         return guarded
 
-    return decorate
+    def judge(self, locations: str | None = None) -> tuple[int, str] | None:
+        """Judge the access token of the current request.
+
+        Args:
+            locations: where it is looked for, such as ``headers``; None: where the app's configuration says.
+
+        Returns:
+            None for an administrator's; else the status, 401 or 403, and the reason, without a part of the token.
+
+        Raises:
+            Exception: a key, or another part of the check, is not available.
+        """
+        try:
+            verify_jwt_in_request(locations=locations)
+        except (JWTExtendedException, PyJWTError, IndexError) as exc:
+            if _is_outage(exc):
+                raise
+            return 401, next(_REASONS[kind] for kind in (*type(exc).__mro__, PyJWTError) if kind in _REASONS)
+        except UnicodeDecodeError:  # a query that is not UTF-8, where JWT_TOKEN_LOCATION has it looked at
+            return 401, "the query is not UTF-8"
+        items = _items(get_jwt(), (self.claim,) if isinstance(self.claim, str) else tuple(self.claim))
+        if not items or not _has(items, self.values):
+            is_there = "is missing" if items is None else "has no value that is allowed"
+            return 403, f"the claim {self.claim!r} {is_there}"
+        return None
 
 
 def jwt_identity() -> object:

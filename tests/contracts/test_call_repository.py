@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cxb_recordings.calls.mongo import MongoCallRepository
-from cxb_recordings.calls.repository import InMemoryCallRepository
+from cxb_recordings.calls.repository import InMemoryCallRepository, Link
 from cxb_recordings.testing import check_call_repository, check_token_store
 
 TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
@@ -179,3 +179,12 @@ def test_calls_whose_token_is_none_of_the_kind_are_listed_for_backfilling(calls:
     calls.add(recording_access_token=TOKEN)
 
     assert calls.repository.sessions_without_token() == ["number", "odd"]
+
+
+def test_a_repository_that_mistakes_the_state_of_links_is_told_so() -> None:
+    class CallsEveryLinkOpen(InMemoryCallRepository):
+        def find_link(self, *, session_id: str | None = None, token: str | None = None) -> Link | None:
+            return super().find_link(session_id=session_id, token=token) and Link("open")
+
+    with pytest.raises(AssertionError, match=r"returned Link.* for a link that is never minted"):
+        check_call_repository(CallsEveryLinkOpen)

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from click.testing import Result
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
-from flask_jwt_extended import JWTManager
+from flask_jwt_extended import JWTManager, create_access_token
 
 from cxb_recordings import InMemoryCallRepository, MongoCallRepository, register
 from cxb_recordings.calls.tokens import is_well_formed
+from cxb_recordings.findings import Check, Finding
+from cxb_recordings.operations import commands
 
 TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
 HOST = "voice.example"
+JWT_KEY = "k" * 64
+KEYS: list[str] = []
+PUBLIC_KEY = (
+    rsa.generate_private_key(65537, 2048).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+)
 
 
 class FinderOnly:
@@ -42,7 +55,7 @@ class Broken(FinderOnly):
 
 def make_app(calls: Any = None, **config: object) -> Flask:
     app = Flask("host")
-    app.config.update({"JWT_SECRET_KEY": "k" * 64} | config)
+    app.config.update({"JWT_SECRET_KEY": JWT_KEY} | config)
     JWTManager(app)
     register(app, dict, InMemoryCallRepository() if calls is None else calls)
     return app
@@ -184,10 +197,54 @@ def test_findings_are_shown_with_what_to_do_and_as_json() -> None:
 
     assert text.exit_code == data.exit_code == 1
     lines = text.output.splitlines()
-    assert lines[0] == "failure  storage: not configured: skipped"
-    assert lines[1].startswith("         -> set minio.endpoint")
-    assert json.loads(data.output)["status"] == "failure"
-    assert json.loads(data.output)["findings"][0]["check"] == "storage"
+    assert lines[0] == "failure  CXB004 sources: there is none: neither object storage nor a fleet host"
+    assert lines[1].startswith("         -> configure minio")
+    assert lines[-1] == "1 failure, 3 ok; docs/operations.md has a section for each id"
+    document = json.loads(data.output)
+    assert (document["schema_version"], document["status"]) == (1, "failure")
+    assert document["summary"] == {"failure": 1, "warning": 0, "ok": 3}
+    assert {name: document["findings"][0][name] for name in ("id", "status", "check")} == {
+        "id": "CXB004", "status": "failure", "check": "sources",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statuses", "arguments", "exit_code", "shown"),
+    [
+        (["ok", "ok"], ["--quiet"], 0, []),
+        (["ok", "ok"], [], 0, ["ok", "ok", "2 ok, nothing is wrong"]),
+        (["ok", "warning"], ["--quiet"], 0, ["warning"]),
+        (["ok", "warning"], ["--quiet", "--fail-on", "warning"], 1, ["warning"]),
+        (["warning", "ok"], ["--fail-on", "failure"], 0, ["warning", "ok", "1 warning, 1 ok"]),
+        (["ok", "failure", "failure", "warning"], ["--quiet"], 1, ["failure", "failure", "warning"]),
+    ],
+)
+def test_quiet_shows_what_is_wrong_alone_and_a_warning_may_fail(
+    monkeypatch: pytest.MonkeyPatch, statuses: list[Any], arguments: list[str], exit_code: int, shown: list[str]
+) -> None:
+    monkeypatch.setattr(commands, "diagnose", lambda *_: [Finding(each, Check.SOURCE, "x") for each in statuses])
+    app = Flask("host")
+    register(app, dict, InMemoryCallRepository(), require_admin=lambda view: view)
+
+    result = run(app, "doctor", *arguments)
+
+    assert result.exit_code == exit_code
+    for line, begins in zip(result.output.splitlines(), shown, strict=True):
+        assert line.startswith(begins)
+
+
+@pytest.mark.full
+def test_a_reader_who_has_read_enough_ends_the_doctor_quietly(tmp_path: Path) -> None:
+    (tmp_path / "host.py").write_text(
+        "from flask import Flask\nfrom cxb_recordings import InMemoryCallRepository, register\napp = Flask(__name__)\n"
+        "register(app, dict, InMemoryCallRepository(), require_admin=lambda view: view)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
+    command = f"{sys.executable} -m flask --app host recordings doctor | true"
+
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -196,8 +253,10 @@ def test_findings_are_shown_with_what_to_do_and_as_json() -> None:
         ({"JWT_SECRET_KEY": None}, "failure", "no JWT_SECRET_KEY"),
         ({"JWT_SECRET_KEY": "short"}, "warning", "the key has 5 bytes"),
         ({"JWT_SECRET_KEY": None, "SECRET_KEY": "s" * 32}, "ok", "for HS256"),
-        ({"JWT_ALGORITHM": "RS256"}, "failure", "no key for RS256"),
-        ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": "a public key"}, "ok", "JWT_PUBLIC_KEY is there"),
+        ({"JWT_ALGORITHM": "RS256"}, "failure", "no JWT_PUBLIC_KEY, for RS256"),
+        ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": PUBLIC_KEY}, "ok", "a key is there, for RS256"),
+        ({"JWT_ALGORITHM": "RS256", "JWT_PUBLIC_KEY": object()}, "failure", "is no key for RS256 (TypeError)"),
+        ({"JWT_ALGORITHM": "HS256", "JWT_SECRET_KEY": PUBLIC_KEY}, "failure", "is no key for HS256"),
     ],
 )
 def test_the_doctor_looks_at_the_key_that_the_admin_route_checks_with(
@@ -208,6 +267,24 @@ def test_the_doctor_looks_at_the_key_that_the_admin_route_checks_with(
     [finding] = [finding for finding in findings if finding["check"] == "JWT"]
     assert finding["status"] == status
     assert seen in finding["seen"]
+
+
+def test_what_is_known_with_a_token_alone_is_said_so_and_tried_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    monkeypatch.setattr(commands, "diagnose", lambda *_: [])
+    app.extensions["flask-jwt-extended"].decode_key_loader(lambda *_: KEYS.pop())
+    with app.app_context():
+        token = create_access_token("anna", additional_claims={"role": "admin"})
+
+    unknown = json.loads(run(app, "doctor", "--json").output)
+    KEYS.append(JWT_KEY)
+    valid = json.loads(run(app, "doctor", "--json", "--jwt", "-", input=f"{token}\n").output)
+    broken = json.loads(run(app, "doctor", "--json", "--jwt", token).output)
+
+    assert "doctor --jwt -" in unknown["findings"][0]["seen"]
+    assert [report["status"] for report in (unknown, valid, broken)] == ["ok", "ok", "failure"]
+    assert valid["findings"][0]["seen"] == "valid, and an administrator's"
+    assert broken["findings"][0]["seen"] == "the check itself raised IndexError: the admin route answers 503"
 
 
 def test_several_registrations_share_one_group_and_are_chosen_by_name() -> None:

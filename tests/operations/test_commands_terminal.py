@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from cxb_recordings import InMemoryCallRepository, RepositoryUnavailable
-from cxb_recordings.findings import Finding
+from cxb_recordings.findings import Check, Finding
 from cxb_recordings.operations import commands
 from tests.operations.test_commands import make_app, run
 
@@ -111,7 +111,7 @@ def test_a_trace_shows_session_ids_and_keys_escaped(hostile: str, options: list[
 def test_whatever_stands_in_a_finding_or_an_exception_is_escaped(
     monkeypatch: pytest.MonkeyPatch, hostile: str, options: list[str]
 ) -> None:
-    finding = Finding("failure", hostile, hostile, hostile, 500, 0.1, 7)
+    finding = Finding("failure", Check.SOURCE, hostile, hostile, 500, 0.1, 7, hostile, hostile)
     monkeypatch.setattr(commands, "diagnose", lambda *_: [finding])
 
     result = run(make_app(), "doctor", *options)

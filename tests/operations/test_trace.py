@@ -14,7 +14,7 @@ def test_public_link_404_the_token_matches_no_call(healthy: Healthy) -> None:
     report = trace(healthy.settings(), "--token", "another-token")
 
     assert (report.exit_code, report.first["status"], report.first["check"]) == (1, "failure", "call")
-    assert "unknown, revoked or expired" in report.first["seen"]
+    assert "it was replaced, revoked, or never minted" in report.first["seen"]
     assert "another-token" not in report.output
 
 

@@ -9,10 +9,10 @@ from weakref import WeakValueDictionary
 
 from ...errors import SourceUnavailable
 from ...fields import Fault, Outline, Scalar, not_read, outline
-from ...findings import Finding, unreachable
+from ...findings import Check, Finding
 from ..kind import Section, SourceKind
 from ..transport import Transport
-from .checks import check_store
+from .checks import check_store, explain_absence, explain_refusal, similar_keys
 from .client import ObjectStorage, Pools
 from .settings import FIELDS, REQUIRED, SECTION, StorageSettings, read
 
@@ -23,6 +23,7 @@ class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
     """Object storage, one bucket of it."""
 
     fields = (SECTION,)
+    found = Check.STORAGE_OBJECT
     fault_means = "object storage is skipped"
     unused = "object storage is not used"
 
@@ -53,26 +54,33 @@ class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
         """See :meth:`SourceKind.check`."""
         return check_store(settings, source)
 
-    def explain(self, settings: StorageSettings, exc: SourceUnavailable, name: str) -> Finding:
+    def explain(self, settings: StorageSettings, source: ObjectStorage, key: str, exc: SourceUnavailable) -> Finding:
         """See :meth:`SourceKind.explain`."""
-        if not exc.responded:
-            return unreachable(name, settings.endpoint_url, exc)
-        remedy = "`flask recordings doctor` looks at credentials, bucket, clock and region"
-        return Finding("failure", name, exc.reason, remedy, http_status=exc.status)
+        return explain_refusal(settings, source, key, exc)
 
-    def check_absence(self, section: Section[StorageSettings], *, has_others: bool) -> Iterator[Finding]:
+    def explain_absence(self, settings: StorageSettings, source: ObjectStorage, key: str) -> Finding | None:
+        """See :meth:`SourceKind.explain_absence`."""
+        return explain_absence(settings, source, key)
+
+    def similar_keys(self, source: ObjectStorage, key: str) -> list[str]:
+        """See :meth:`SourceKind.similar_keys`."""
+        return similar_keys(source, key)
+
+    def check_absence(self, section: Section[StorageSettings]) -> Iterator[Finding]:
         """See :meth:`SourceKind.check_absence`."""
         if not section.faults:
             remedy = f"set {', '.join(REQUIRED)}, if recordings are there"
-            yield Finding("warning" if has_others else "failure", "storage", "not configured: skipped", remedy)
+            yield Finding("warning", Check.STORAGE_OBJECT, "not configured: skipped", remedy)
 
     def trace_absence(self, section: Section[StorageSettings]) -> Iterator[Finding]:
         """See :meth:`SourceKind.trace_absence`."""
         if fields := ", ".join(fault.field for fault in section.faults):
-            remedy = "`flask recordings doctor` names what is missing"
-            yield Finding("failure", "storage", f"skipped: not configured (see {fields})", remedy)
+            remedy = "`flask recordings doctor` says what is wrong with them"
+            yield Finding(
+                "failure", Check.SETTINGS, f"skipped: not configured (see {fields})", remedy, subject="storage"
+            )
         else:
-            yield Finding("ok", "storage", "skipped: not configured")
+            yield Finding("ok", Check.STORAGE_OBJECT, "skipped: not configured")
 
 
 STORAGE = StorageKind()

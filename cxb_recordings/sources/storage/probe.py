@@ -5,20 +5,24 @@ What a reply means for an operator is not decided here.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree  # nosec B405
 
 from urllib3 import BaseHTTPResponse
 
+from ...endpoints import split_base_url
 from ...playback.byte_range import ByteSpan, parse_content_range
 from ...playback.conditions import parse_http_date
 from ...playback.source import key_is_askable
-from ..http_source import exchange
-from ..reply import word
+from ..http_source import UpstreamBody, exchange
+from ..reply import request_id, word
 from .client import ObjectStorage, error_word
+
+_PAGE = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ class StoreReply:
         code: S3's word for an error, such as ``NoSuchBucket``; empty where there is none.
         region: the region that the store names; None where it names none.
         date: the store's clock, whole seconds; None where it does not tell.
+        foreign: what the document is, where it is no store's: ``a web page`` or ``JSON``; else empty.
+        leads_to: of a redirect, scheme and host of the address; empty where there is none that may be shown.
+        request_id: see :func:`cxb_recordings.sources.reply.request_id`.
         keys: of a listing, those of objects that may be recordings, without empty ones; None where it is no listing.
         is_first_byte: whether it says that it carries the first byte and no other, as ``bytes=0-0`` asks for.
     """
@@ -38,6 +45,9 @@ class StoreReply:
     code: str
     region: str | None
     date: datetime | None
+    foreign: str = ""
+    leads_to: str = ""
+    request_id: str = ""
     keys: tuple[str, ...] | None = None
     is_first_byte: bool = False
 
@@ -57,14 +67,25 @@ class StorageProbe:
         """
         return self._read(exchange(self.source.send, "GET", key, {"Range": "bytes=0-0"}))
 
-    def list_some(self) -> StoreReply:
-        """Ask which keys there are, for a few of them.
+    def list_some(self, prefix: str = "", count: int = 10) -> StoreReply:
+        """Ask which keys begin with `prefix`, for `count` of them at most.
 
         Raises:
             SourceUnavailable: there was no reply.
         """
-        query = "?encoding-type=url&list-type=2&max-keys=10"
+        query = f"?encoding-type=url&list-type=2&max-keys={count}"
+        query += f"&prefix={quote(prefix, safe='~')}" if prefix else ""
         return self._read(exchange(self.source.send, "GET", "", {}, query))
+
+    def exists(self, key: str) -> bool:
+        """Whether HEAD finds a key.
+
+        Raises:
+            SourceUnavailable: there was no reply.
+        """
+        response = exchange(self.source.send, "HEAD", key, {})
+        UpstreamBody(response).close()
+        return response.status == 200 and not _foreign(response.headers.get("content-type", ""), b"")
 
     def _read(self, response: BaseHTTPResponse) -> StoreReply:
         document = self.source.read_document(response)
@@ -77,9 +98,26 @@ class StorageProbe:
             or (error_word("Region", document) if is_refused else "")
             or None,
             date=parse_http_date(response.headers.get("date")),
+            foreign=_foreign(response.headers.get("content-type", ""), document),
+            leads_to=_origin(response.headers.get("location", "")),
+            request_id=request_id(response.headers),
             keys=None if is_refused else _listed(document),
             is_first_byte=not is_refused and span == ByteSpan(0, 1),
         )
+
+
+def _foreign(media_type: str, document: bytes) -> str:
+    if _PAGE.match(document) or media_type.startswith("text/html"):
+        return "a web page"
+    return "JSON" if media_type.startswith("application/json") else ""
+
+
+def _origin(location: str) -> str:
+    """Scheme and host of a URL, as far as they may be shown: a path or a query may hold a secret."""
+    with suppress(ValueError):
+        parts = split_base_url(location.partition("?")[0].partition("#")[0])
+        return f"{parts.scheme}://{parts.netloc}"
+    return ""
 
 
 def _listed(document: bytes) -> tuple[str, ...] | None:

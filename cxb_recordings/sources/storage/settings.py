@@ -6,7 +6,17 @@ import re
 from dataclasses import dataclass, field
 
 from ...endpoints import endpoint_url, region_from_endpoint
-from ...fields import Fault, Field, Outline, Scalar, read_required, read_required_secret, read_secret, type_name
+from ...fields import (
+    MISSING,
+    Fault,
+    Field,
+    Outline,
+    Scalar,
+    read_required,
+    read_required_secret,
+    read_secret,
+    type_name,
+)
 
 SECTION = Field("minio")
 # The synonyms are those of other S3 clients: boto3, rclone, the SDKs of MinIO.
@@ -70,7 +80,7 @@ def read(outline: Outline | Scalar, faults: list[Fault]) -> StorageSettings | No
 
 def _read_endpoint(value: Scalar, secure: bool, faults: list[Fault]) -> str:
     if value is None or value == "":
-        faults.append(Fault("minio.endpoint", "missing"))
+        faults.append(Fault("minio.endpoint", MISSING))
         return ""
     try:
         return endpoint_url(value, secure=secure)  # type: ignore[arg-type]  # anything but a string is its ValueError
