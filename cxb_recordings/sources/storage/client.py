@@ -168,9 +168,11 @@ class ObjectStorage(HttpSource):
 
 def archive_of(headers: Mapping[str, str]) -> str:
     """The archive that a HEAD's headers name; empty where, in S3, a GET would read the object (API of HeadObject)."""
-    if status := headers.get("x-amz-archive-status", "").strip():
+    if "x-amz-archive-status" in headers and (status := headers["x-amz-archive-status"].strip()):
         return word(status) or "x-amz-archive-status"
-    classes = {name.strip().upper() for name in headers.get("x-amz-storage-class", "").split(",")}
+    if "x-amz-storage-class" not in headers:
+        return ""
+    classes = {name.strip().upper() for name in headers["x-amz-storage-class"].split(",")}
     # A restored copy is there, next to the archived object, once no request for one is in progress.
     is_restored = set(_RESTORE.findall(headers.get("x-amz-restore", "").lower())) == {"false"}
     return "" if is_restored else min(classes & _ARCHIVES, default="")
