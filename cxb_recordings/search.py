@@ -147,7 +147,7 @@ class Search:
             seen.failures[source.name] = exc
             if exc.is_final:
                 seen.useless.add(source.name)
-            self.tell(SourceSkipped(self.listener, source.name, exc.reason, failed=True))
+            self.tell(SourceSkipped(self.listener, source.name, exc.reason, True, exc.request_id))
         except RecordingMissing as exc:
             seen.has_nothing(source)
             seen.archived = seen.archived or isinstance(exc, RecordingArchived)

@@ -62,7 +62,8 @@ EVERY = tuple(_signals.values())
 def send(sender: object, event: Event) -> None:
     """Log an event and send its signal, receiver by receiver; one that raises is logged and breaks nothing."""
     if event.level:
-        _logger.log(event.level, event.message, event.fields, extra=event.fields)
+        request = " [request %(request_id)s]" if event.fields.get("request_id") else ""
+        _logger.log(event.level, event.message + request, event.fields, extra=event.fields)
     signal = _signals[type(event)]
     for receiver in signal.receivers_for(sender):
         try:

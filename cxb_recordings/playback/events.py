@@ -106,12 +106,14 @@ class SourceSkipped(PlaybackEvent):
         source: the source's name.
         reason: what it answered, or how it failed.
         failed: False where it plainly said that it has no such recording.
+        request_id: of a failure, the store's own ids of the request, for its operator; empty where it sent none.
     """
 
     message = "source %(source)s skipped: %(reason)s (%(listener)s)"
     source: str
     reason: str
     failed: bool
+    request_id: str = ""
 
     @property
     def level(self) -> int:
@@ -193,12 +195,14 @@ class SourceFailed(PlaybackEvent):
         source: the source's name.
         position: bytes from the recording's start.
         reason: how it failed.
+        request_id: the store's own ids of the request, for its operator; empty where it sent none.
     """
 
     message = "%(source)s failed at byte %(position)d: %(reason)s (%(listener)s)"
     source: str
     position: int
     reason: str
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,12 @@ def identity_of(source: RecordingSource) -> Hashable:
     return getattr(source, "identity", source.name)
 
 
+def request_id_of(body: RecordingBody) -> str:
+    """The source's own id of the request that a body answers, fit for a log; empty where it has none."""
+    request_id: str = getattr(body, "request_id", "")
+    return request_id
+
+
 MAX_KEY_BYTES = 1024  # Amazon S3's limit on an object key, in UTF-8 bytes
 
 

@@ -16,7 +16,7 @@ from .conditions import Decision
 from .events import Listener, RecordingServed, RecordingStarted, SourceFailed, StreamResumed, Tell
 from .pace import Clock, Pace, PacedBody, Sleep
 from .recognition import FIRST_BYTES, is_suspect, may_begin_a_page, require_recording
-from .source import ContentInfo, OpenedRecording, RecordingSource
+from .source import ContentInfo, OpenedRecording, RecordingSource, request_id_of
 from .splice import Cursor, continue_from
 
 PROGRESS = 65536  # bytes after which attempts and time start anew
@@ -252,7 +252,8 @@ class RecordingStream:
         """
         source, position = self._opened.source, self._cursor.position
         self._body.close()
-        self._tell(SourceFailed(self._listener, source.name, position, reason.reason))
+        request_id = reason.request_id or request_id_of(self._opened.body)
+        self._tell(SourceFailed(self._listener, source.name, position, reason.reason, request_id))
         length = self._length
         if length is None:
             raise StreamBroken("the source broke off, and without a length nothing can carry on") from reason
@@ -286,15 +287,15 @@ class RecordingStream:
                 self._continue_from(source, length, mending)
             except (RecordingMissing, RangeNotSatisfiable) as exc:
                 self._refused.add(source.name)
-                reason = str(exc)
+                failure = str(exc), ""
             except SourceUnavailable as exc:
                 if exc.is_final:
                     self._refused.add(source.name)
                 mending.failed(source.name)
-                reason = exc.reason
+                failure = exc.reason, exc.request_id
             else:
                 return True
-            self._tell(SourceFailed(self._listener, source.name, self._cursor.position, reason))
+            self._tell(SourceFailed(self._listener, source.name, self._cursor.position, *failure))
         return False
 
     def _continue_from(self, source: RecordingSource, length: int, mending: _Mending) -> None:
