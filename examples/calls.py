@@ -5,6 +5,7 @@ The library's repositories find a call and keep its token; the rest of a call is
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,11 @@ from cxb_recordings.calls.repository import Call
 
 MOST = 500  # calls in the table: a real host pages in its database
 _SECONDS = 5  # for one question to the database
-_FIELDS = ("session_id", "recording_key", "recording_url", "caller", "agent", "started_at", "seconds", "places")
+_FIELDS = (
+    *("session_id", "recording_key", "recording_url", "recording_filename"),
+    *("caller", "agent", "started_at", "seconds", "places"),
+)
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)  # one that needs no quoting in a URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class CallSummary:
 
     Attributes:
         key: the storage key of its recording; None where there is none.
+        filename: what clients call its recording, in the link and where they save it; None where the call has no such
+            name.
         seconds: the recording's duration; None where nobody measured it.
         places: where the recording is stored, in words; empty while it is not stored yet, None where nobody noted it.
         peaks: its recording's shape (see :func:`.waveform.measure`); empty in the table, and where nobody measured.
@@ -44,6 +51,7 @@ class CallSummary:
 
     session_id: str
     key: str | None = None
+    filename: str | None = None
     caller: str = ""
     agent: str = ""
     started_at: datetime | None = None
@@ -61,7 +69,7 @@ class CallSummary:
     def of(cls, call: Call) -> CallSummary:
         """Read a stored call, in which any field may be missing or of another type."""
         started_at, seconds, places = call.get("started_at"), call.get("seconds"), call.get("places")
-        peaks = call.get("peaks")
+        peaks, filename = call.get("peaks"), call.get("recording_filename")
         if not isinstance(started_at, datetime):
             started_at = None
         elif started_at.tzinfo is None:  # as it comes out of MongoDB, which keeps UTC
@@ -69,6 +77,7 @@ class CallSummary:
         return cls(
             session_id=call["session_id"],
             key=recording_key_from_call(call),
+            filename=filename if isinstance(filename, str) and _FILE_NAME.fullmatch(filename) else None,
             caller=str(call.get("caller") or ""),
             agent=str(call.get("agent") or ""),
             started_at=started_at,

@@ -1,7 +1,8 @@
 """A CRM, as a third-party app: it knows nothing of the library, and treats URLs as real ones do.
 
-An activity has a plain link, an embedded player and a download. The URL column holds 120 characters, and the player
-drops query strings: the stable link survives that, and the page shows what is left of a signed storage URL.
+An activity has a plain link, an embedded player and a download. The URL column holds 255 characters, the player drops
+query strings, and the download is a copy that the CRM's server gets and names after the last segment of the URL. The
+stable link survives that, and the page shows what is left of a signed storage URL.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any
 import requests
 from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.utils import secure_filename
 
 from . import pages
 
-COLUMN = 120  # characters
+COLUMN = 255  # characters
+_TIMEOUT = (2, 5)  # seconds to connect and to be answered
+_CHUNK = 64 * 1024  # bytes
 _LONGEST_TEXT = 4096  # of a field that comes in
 _FIELDS = ("session_id", "contact", "agent", "recording_url", "signed_url")
 
@@ -93,7 +97,13 @@ def create_crm(key: str) -> Flask:
 
     @app.errorhandler(404)
     def not_found(_: HTTPException) -> tuple[str, int]:
-        return render_template("crm/error.html"), 404
+        detail = "No call with this address was pushed here."
+        return render_template("crm/error.html", status=404, title="Page not found", detail=detail), 404
+
+    @app.errorhandler(502)
+    def no_recording(_: HTTPException) -> tuple[str, int]:
+        detail = "The link gives no recording at the moment."
+        return render_template("crm/error.html", status=502, title="No recording", detail=detail), 502
 
     @app.get("/")
     def index() -> str:
@@ -104,6 +114,10 @@ def create_crm(key: str) -> Flask:
     @app.get("/activities/<session_id>")
     def show(session_id: str) -> str:
         return render_template("crm/activity.html", activity=known(session_id), column=COLUMN)
+
+    @app.get("/activities/<session_id>/recording")
+    def download(session_id: str) -> Response:
+        return _copy(session, known(session_id).stable.played)
 
     @app.get("/activities/<session_id>/<name>")
     def fetch(session_id: str, name: str) -> Response:
@@ -126,12 +140,32 @@ def _activity(form: Mapping[str, str]) -> Activity | None:
     return Activity(texts["session_id"], texts["contact"], texts["agent"], stable, signed)
 
 
+def _copy(session: requests.Session, url: str) -> Response:
+    """A copy of a recording, with its type, and the name that its URL ends in."""
+    try:
+        reply = session.get(
+            url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=_TIMEOUT, allow_redirects=False
+        )
+    except requests.RequestException:
+        abort(502)
+    if reply.status_code != 200:
+        reply.close()
+        abort(502)
+    kept = {name: reply.headers[name] for name in ("Content-Type", "Content-Length") if name in reply.headers}
+    response = Response(reply.iter_content(_CHUNK), headers=kept)
+    response.headers.set(
+        "Content-Disposition", "attachment", filename=secure_filename(url.rpartition("/")[2]) or "recording"
+    )
+    response.call_on_close(reply.close)
+    return response
+
+
 def _outcome(session: requests.Session, url: str) -> dict[str, Any]:
     if not url:
         return {"plays": False, "text": "There is nothing to ask for."}
     try:
         with session.get(
-            url, headers={"Range": "bytes=0-0"}, stream=True, timeout=(2, 5), allow_redirects=False
+            url, headers={"Range": "bytes=0-0"}, stream=True, timeout=_TIMEOUT, allow_redirects=False
         ) as reply:
             plays = reply.status_code in (200, 206) and reply.headers.get("Content-Type", "").startswith("audio/")
             word = {403: "403 AccessDenied", 404: "404 Not Found"}.get(reply.status_code, str(reply.status_code))

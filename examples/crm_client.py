@@ -39,11 +39,16 @@ class CrmClient:
         self._session.trust_env = False  # no proxy of the environment gets the links
 
     def link(self, session_id: str) -> str | None:
-        """The stable link of a call, which gets a token where it has none; None for an unknown or a revoked call."""
-        token = self._calls.ensure_token(session_id)
-        if token is None:
+        """The stable link of a call, which gets a token where it has none; None for an unknown or a revoked call.
+
+        It ends in a file name, since some CRMs take name and type of a recording from there. The library ignores it.
+        """
+        call, token = self._calls.summary(session_id), self._calls.ensure_token(session_id)
+        if call is None or token is None:
             return None
-        return self._recordings.build_public_recording_url(self._public.netloc, token, scheme=self._public.scheme)
+        return self._recordings.build_public_recording_url(
+            self._public.netloc, token, filename=call.filename, scheme=self._public.scheme
+        )
 
     def push(self, session_id: str) -> None:
         """Tell the CRM of a call and its link.

@@ -51,11 +51,17 @@ class Recording:
     media_type: str = "audio/wav"
     token: str = field(default_factory=mint_recording_access_token, repr=False)
 
+    @property
+    def filename(self) -> str:
+        """What clients call it."""
+        return f"{self.session_id}.{self.key.rpartition('.')[2]}"
+
     def call(self) -> dict[str, Any]:
         """The call as results ingestion would store it."""
         return {
             "session_id": self.session_id,
             "recording_key": self.key,
+            "recording_filename": self.filename,
             "recording_access_token": self.token,
             "caller": self.caller,
             "agent": self.agent,
@@ -126,6 +132,7 @@ def make_recordings(*, on_fleet: bool) -> Recordings:
     later = {
         "session_id": "demo-later",
         "recording_key": f"demo/2026/05/later-{secrets.token_hex(4)}.wav",  # an earlier start's may be stored
+        "recording_filename": "demo-later.wav",
         "recording_access_token": mint_recording_access_token(),
         "caller": "Nadia Haddad",
         "agent": "Jonas Weber",
@@ -165,8 +172,8 @@ def curl_commands(
     short, hour = recordings.stored[:2]
     scheme, _, host = base.partition("://")
 
-    def link(token: str) -> str:
-        return service.build_public_recording_url(host, token, scheme=scheme)
+    def link(token: str, filename: str) -> str:
+        return service.build_public_recording_url(host, token, filename=filename, scheme=scheme)
 
     def expected(recording: Recording) -> str:
         return f"200, {len(recording.body)} bytes, sha256 {sha256(recording.body).hexdigest()}"
@@ -177,21 +184,21 @@ def curl_commands(
     authorization = f'-H "Authorization: Bearer $({login})"'
     yield f"curl -sS {report} -o admin.wav {authorization} {base}/api/v1/recordings/{short.session_id}"
     yield f"# A public link, for a CRM; opens in a browser too: {expected(short)}"
-    yield f"curl -sS {report} -o public.wav {link(short.token)}"
+    yield f"curl -sS {report} -o public.wav {link(short.token, short.filename)}"
     if recordings.fleet_only:
         yield f"# A recording that only fleet hosts have: {expected(recordings.fleet_only)}"
-        yield f"curl -sS {report} -o fleet.wav {link(recordings.fleet_only.token)}"
+        yield f"curl -sS {report} -o fleet.wav {link(recordings.fleet_only.token, recordings.fleet_only.filename)}"
     start = 44 + HOUR // 2 * audio.SAMPLE_RATE * 2
     stop = start + audio.SAMPLE_RATE * 2
     digest = sha256(hour.body[start:stop]).hexdigest()
     yield f"# A seek: one second from the middle of {hour.title}: 206, {stop - start} bytes, sha256 {digest}"
-    yield f"curl -sS {report} -o second.raw -r {start}-{stop - 1} {link(hour.token)}"
+    yield f"curl -sS {report} -o second.raw -r {start}-{stop - 1} {link(hour.token, hour.filename)}"
     for recording in recordings.stored:
         if recording.media_type != short.media_type:
             yield f"# The same call in another format ({recording.media_type}): {expected(recording)}"
-            yield f"curl -sS {report} -o {recording.session_id.replace('-', '.')} {link(recording.token)}"
+            yield f"curl -sS {report} -o {recording.filename} {link(recording.token, recording.filename)}"
     yield "# An unknown token: 404"
-    yield f"curl -sS -w '\\n{outcome}' {link(mint_recording_access_token())}"
+    yield f"curl -sS -w '\\n{outcome}' {link(mint_recording_access_token(), short.filename)}"
     machine = f"curl -sS -w '\\n{outcome}' -H 'X-Ingestion-Secret: {secret}'"
     yield f"# The recording of a call that is not stored yet; open {base}/calls/demo-later before: 200"
     yield f"{machine} -X PUT -F audio=@public.wav {base}/api/v1/calls/demo-later/recording"

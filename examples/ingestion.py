@@ -10,6 +10,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from flask import Blueprint, Response, make_response, request
@@ -74,6 +75,7 @@ class Ingestion:
         if self._calls.find_by_session_id(session_id) is not None:
             raise Refused(409, "session_id", "there is such a call already")
         call |= self._recording_of(call, audio, form.get("recording_key"), form.get("audio_follows"))
+        call["recording_filename"] = session_id + PurePosixPath(call["recording_key"]).suffix  # no names of people
         if not self._calls.insert(call):
             raise Refused(409, "session_id", "there is such a call already")
         return session_id

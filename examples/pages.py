@@ -23,7 +23,7 @@ def prepare(app: Flask, *, media: str = "'self'") -> None:
         media: what the policy says of audio.
     """
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_env.filters |= {"clock": clock, "day": day, "duration": duration, "waveform": waveform}
+    app.jinja_env.filters |= {"clock": clock, "day": day, "duration": duration, "ends": ends, "waveform": waveform}
 
     @app.after_request
     def guard(response: Response) -> Response:
@@ -52,6 +52,13 @@ def duration(seconds: float | None) -> str:
 def day(moment: datetime) -> str:
     """A day, such as ``12 May 2026``."""
     return f"{moment.day} {moment:%b %Y}"
+
+
+def ends(link: str) -> tuple[str, str]:
+    """A link in two parts: the first may be shortened, the second has the end of the token and a file name."""
+    name = link.rpartition("/")[2]
+    shown = len(name) + 9 if len(name) < 20 else 12
+    return link[:-shown], link[-shown:]
 
 
 def waveform(peaks: Sequence[int]) -> str:

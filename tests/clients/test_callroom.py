@@ -122,7 +122,7 @@ def test_a_recording_is_downloaded_whole(visit: Callable[..., Visitor]) -> None:
         visitor.page.get_by_role("link", name="Download").click()
 
     assert download.value.path().read_bytes() == make_wav(5)
-    assert download.value.suggested_filename == "short call ü.wav"
+    assert download.value.suggested_filename == "demo-short.wav"
 
 
 def test_the_link_is_copied_and_plays_for_whoever_has_it(visit: Callable[..., Visitor], expect: Any) -> None:
@@ -149,6 +149,7 @@ def test_the_crm_plays_the_stable_link_and_not_the_signed_url(visit: Callable[..
     with visitor.page.expect_download() as download:
         stable.get_by_role("link", name="Download").click()
     assert download.value.path().read_bytes() == make_wav(5)
+    assert download.value.suggested_filename == "demo-short.wav"
     assert visitor.complaints == []
 
 

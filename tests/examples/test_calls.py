@@ -16,6 +16,7 @@ NOON = datetime(2026, 5, 12, 12, tzinfo=timezone.utc)
 CALL = {
     "session_id": "s-1",
     "recording_key": "a/b.wav",
+    "recording_filename": "s-1.wav",
     "caller": "Ada",
     "agent": "Zoe",
     "started_at": NOON,
@@ -32,7 +33,16 @@ def calls(request: pytest.FixtureRequest) -> Calls:
 def test_a_call_that_was_inserted_is_listed_and_found(calls: Calls) -> None:
     assert calls.insert(dict(CALL))
 
-    summary = CallSummary("s-1", "a/b.wav", "Ada", "Zoe", NOON, 61.5, ("Storage",))
+    summary = CallSummary(
+        "s-1",
+        "a/b.wav",
+        filename="s-1.wav",
+        caller="Ada",
+        agent="Zoe",
+        started_at=NOON,
+        seconds=61.5,
+        places=("Storage",),
+    )
     assert calls.newest() == [summary]
     assert calls.summary("s-1") == summary
     found = calls.find_by_session_id("s-1")
@@ -84,6 +94,8 @@ def test_an_unknown_call_is_none(calls: Calls, session_id: str) -> None:
         {"started_at": "yesterday", "seconds": "long", "places": "Storage", "caller": None, "recording_key": 7},
         {"started_at": None, "seconds": None, "places": [1, None], "agent": ["x"], "recording_url": 7},
         {"peaks": "loud"},
+        {"recording_filename": 7},
+        *({"recording_filename": name} for name in ("", "..", "a/b.wav", "ü.wav", "a b.wav", "x" * 101, "a.wav\n")),
         {"peaks": [None, "x", 1e400]},
         {},
     ],
@@ -92,7 +104,8 @@ def test_a_call_whose_fields_are_odd_is_listed_all_the_same(calls: Calls, fields
     calls.insert({"session_id": "s-1"} | fields)
 
     [call] = calls.newest()
-    assert (call.session_id, call.key, call.started_at, call.seconds) == ("s-1", None, None, None)
+    shown = (call.session_id, call.key, call.filename, call.started_at, call.seconds)
+    assert shown == ("s-1", None, None, None, None)
 
 
 def test_the_calls_of_a_database_that_is_away_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from examples import audio
+from tests.servers.origin import OriginFactory
 
 from .conftest import CRM_KEY, CallCentre, Crm
 
@@ -16,7 +17,7 @@ ACTIVITY = {
     "contact": "Ada <i>",
     "agent": "Zoe",
     "recording_url": "http://calls.example/api/v1/public/recordings/token",
-    "signed_url": "http://store.example/recordings/s-1.wav?X-Amz-Signature=" + "a" * 100,
+    "signed_url": "http://store.example/recordings/s-1.wav?X-Amz-Signature=" + "a" * 300,
 }
 
 
@@ -25,17 +26,17 @@ def push(crm: Crm, document: dict[str, Any], key: str = CRM_KEY) -> int:
     return reply.status_code
 
 
-def test_a_url_is_cut_at_120_characters_and_played_without_its_query(crm: Crm) -> None:
+def test_a_url_is_cut_at_255_characters_and_played_without_its_query(crm: Crm) -> None:
     assert push(crm, ACTIVITY) == 201
 
     page = crm.page("/activities/s-1")
 
     url = ACTIVITY["recording_url"]
     assert re.findall(r'<audio [^>]*src="([^"]+)"', page) == [url]
-    assert re.findall(r'href="(http[^"]+)"', page) == [url, f"{url}?download=1"]
+    assert re.findall(r'href="(http[^"]+)"', page) == [url]
     assert '<dd class="mono url">http://store.example/recordings/s-1.wav</dd>' in page
-    assert f"<del>{ACTIVITY['signed_url'][120:]}</del>" in page
-    assert "Kept by the URL column, 120 of 120 characters" in page
+    assert f"<del>{ACTIVITY['signed_url'][255:]}</del>" in page
+    assert "Kept by the URL column, 255 of 255 characters" in page
 
 
 def test_the_stable_link_plays_in_the_crm_and_the_signed_url_does_not(centre: CallCentre) -> None:
@@ -50,6 +51,25 @@ def test_the_stable_link_plays_in_the_crm_and_the_signed_url_does_not(centre: Ca
     path = re.search(r"http://calls\.example(/api/\S+?)[\"<]", centre.crm.page("/activities/s-url"))
     assert path is not None
     assert centre.app.test_client().get(path[1]).data == audio.make_wav(5)
+
+
+def test_a_download_is_the_crms_own_copy_named_after_the_last_segment_of_the_link(
+    crm: Crm, make_origin: OriginFactory
+) -> None:
+    recording = audio.make_wav(5)
+    host = make_origin({"s-1.wav": recording, "page": b"<p>"})
+    client = crm.app.test_client()
+
+    push(crm, ACTIVITY | {"recording_url": f"{host.url}/recordings/s-1.wav?x=1"})
+    reply = client.get("/activities/s-1/recording")
+
+    assert reply.data == recording
+    assert reply.headers["Content-Disposition"] == "attachment; filename=s-1.wav"
+    assert int(reply.headers["Content-Length"]) == len(recording)
+    for url in (f"{host.url}/recordings/nope.wav", "http://127.0.0.1:1/x.wav", "javascript:alert(1)", ""):
+        push(crm, ACTIVITY | {"recording_url": url})
+        reply = client.get("/activities/s-1/recording")
+        assert (reply.status_code, "No recording" in reply.get_data(as_text=True)) == (502, True)
 
 
 def test_the_latest_push_of_a_call_counts_and_stands_first(crm: Crm) -> None:

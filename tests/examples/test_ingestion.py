@@ -29,8 +29,14 @@ def test_an_uploaded_call_is_stored_listed_playable_and_known_to_the_crm(centre:
 
     assert reply.status_code == 201
     answer = reply.get_json()
-    assert answer == {"session_id": "new-1", "recording_url": PUBLIC_URL + centre.link("new-1"), "crm": "told"}
-    assert centre.client.get(centre.link("new-1")).data == WAV
+    assert answer == {
+        "session_id": "new-1",
+        "recording_url": f"{PUBLIC_URL}{centre.link('new-1')}/new-1.wav",
+        "crm": "told",
+    }
+    played = centre.client.get(f"{centre.link('new-1')}/new-1.wav")
+    assert played.data == WAV
+    assert played.headers["Content-Disposition"] == "inline; filename=new-1.wav"
     assert answer["recording_url"] in centre.crm.page("/activities/new-1")
     centre.log_in()
     page = centre.client.get("/calls").get_data(as_text=True)
@@ -58,7 +64,7 @@ def test_a_recording_that_follows_its_call_plays_and_goes_to_the_crm_once_it_is_
     link = centre.link("new-1")
 
     assert (reply.status_code, reply.get_json()["crm"]) == (201, "told when the recording is stored")
-    assert reply.get_json()["recording_url"] == PUBLIC_URL + link
+    assert reply.get_json()["recording_url"] == f"{PUBLIC_URL}{link}/new-1.wav"
     assert centre.client.get(link).status_code == 404
     assert "new-1" not in centre.crm.page("/")
     csrf = centre.log_in()
@@ -71,7 +77,7 @@ def test_a_recording_that_follows_its_call_plays_and_goes_to_the_crm_once_it_is_
     stored = put(centre, "new-1", audio=upload())
 
     assert (stored.status_code, stored.get_json()["crm"]) == (200, "told")
-    assert stored.get_json()["recording_url"] == PUBLIC_URL + link
+    assert stored.get_json()["recording_url"] == f"{PUBLIC_URL}{link}/new-1.wav"
     assert centre.client.get(link).data == WAV
     assert PUBLIC_URL + link in centre.crm.page("/activities/new-1")
     call = centre.calls.summary("new-1")
