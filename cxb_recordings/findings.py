@@ -31,6 +31,7 @@ class Check(Enum):
     KEY = "CXB012", "key"
     JWT_TOKEN = "CXB021", "JWT token"
     JWT = "CXB020", "JWT"
+    PLAYBACK_KEYS = "CXB022", "playback URLs"
     SETTINGS = "CXB003", "settings"
     SOURCES = "CXB004", "sources"
     STORAGE_ENDPOINT = "CXB030", "storage endpoint"

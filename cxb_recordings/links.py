@@ -47,16 +47,26 @@ def build_public_recording_url(
     Raises:
         ValueError: one of them can't be part of a link; the message names it, without the token.
     """
-    if not isinstance(host, str) or not _HOST.fullmatch(host):
-        raise ValueError("host: a host name with, perhaps, a port is needed; no scheme, no path")
+    address = public_address(host, scheme, prefix)
     if not is_well_formed(token):
         raise ValueError("token: 1 to 256 characters of A-Z, a-z, 0-9, '.', '_', '~' and '-' are needed")
+    link = f"{address}/{token}"
+    return link if filename is None else f"{link}/{_segment(filename)}"
+
+
+def public_address(host: str, scheme: str, prefix: str) -> str:
+    """The address of a route without its last part; see :func:`build_public_recording_url` for the arguments.
+
+    Raises:
+        ValueError: one of them can't be part of a link; the message names it.
+    """
+    if not isinstance(host, str) or not _HOST.fullmatch(host):
+        raise ValueError("host: a host name with, perhaps, a port is needed; no scheme, no path")
     if scheme not in DEFAULT_PORTS:
         raise ValueError("scheme: https or http is needed")
     if not isinstance(prefix, str) or not URL_PREFIX.fullmatch(prefix):
         raise ValueError("prefix: a path that begins with a slash and does not end with one is needed")
-    link = f"{scheme}://{host}{prefix}/{token}"
-    return link if filename is None else f"{link}/{_segment(filename)}"
+    return f"{scheme}://{host}{prefix}"
 
 
 def _segment(filename: object) -> str:

@@ -17,12 +17,14 @@ from .errors import InvalidRegistration
 from .links import PUBLIC_URL_PREFIX, URL_PREFIX
 from .operations.commands import Registration, add_commands
 from .options import DEFAULT_NAME, Options
+from .playback_urls import SHORTEST_KEY, PlaybackUrls, keys_and_faults
 from .service import RecordingService
 from .settings import can_be_asked
+from .web.address import current_address
 from .web.auth import Decorator, JwtAdmin, View, jwt_identity
 from .web.paths import every_path_below, rule_in_the_way
 from .web.stream_guard import StreamGuard
-from .web.views import admin_blueprint, public_blueprint
+from .web.views import admin_blueprint, playback_blueprint, public_blueprint
 
 
 def register(  # noqa: D417 - Options describes them, once
@@ -36,6 +38,7 @@ def register(  # noqa: D417 - Options describes them, once
     name: str = DEFAULT_NAME,
     admin_url_prefix: str = "/api/v1/recordings",
     public_url_prefix: str = PUBLIC_URL_PREFIX,
+    playback_url_prefix: str | None = None,
     max_chunk_size: int = Options.max_chunk_size,
     connect_timeout: float = Options.connect_timeout,
     read_timeout: float = Options.read_timeout,
@@ -50,7 +53,7 @@ def register(  # noqa: D417 - Options describes them, once
     max_streams: int | None = Options.max_streams,
     offload: str | None = Options.offload,
 ) -> RecordingService:
-    """Mount the admin and the public recording route on a Flask app.
+    """Mount the admin and the public recording route on a Flask app, and the playback route where it is wanted.
 
     Args:
         app: the host's app.
@@ -66,6 +69,8 @@ def register(  # noqa: D417 - Options describes them, once
         name: prefix of the blueprints' names, and key in ``app.extensions``.
         admin_url_prefix: path in front of ``/{session_id}``.
         public_url_prefix: path in front of ``/{token}``.
+        playback_url_prefix: path in front of what is signed in a playback URL; None for no such URLs. With it the
+            admin route gives one to ``POST /{session_id}/playback-url``.
         identity: returns whom signals name as the listener on the admin route; by default the JWT's identity.
 
     All other keywords say how the service behaves: ``cxb_recordings.options.Options`` has each with its unit and
@@ -92,23 +97,32 @@ def register(  # noqa: D417 - Options describes them, once
         offload=offload,
     )
     admin_values = _claim_values(admin_values)
+    prefixes = {"admin_url_prefix": admin_url_prefix, "public_url_prefix": public_url_prefix}
+    if playback_url_prefix is not None:
+        prefixes["playback_url_prefix"] = playback_url_prefix
     mistakes = [
         *_mistaken_parts(app, settings_provider, call_repo),
         *_mistaken_callables(require_admin=require_admin, identity=identity),
         *_mistaken_admin(app, require_admin, admin_claim, admin_values),
         *_mistaken_root(app),
-        *_mistaken_mounting(app, name, admin_url_prefix=admin_url_prefix, public_url_prefix=public_url_prefix),
+        *_mistaken_mounting(app, name, **prefixes),
+        *_mistaken_keys(app, playback_url_prefix),
         *options.mistakes(),
     ]
     if mistakes:
         raise InvalidRegistration(mistakes)
     root = app.config["APPLICATION_ROOT"].rstrip("/")  # as url_for has it
     options = replace(options, public_url_prefix=root + public_url_prefix)
-    service = RecordingService(settings_provider, options)
+    urls = None
+    if playback_url_prefix is not None:
+        urls = PlaybackUrls(app.config, (app.name, name), playback_url_prefix, current_address)
+    service = RecordingService(settings_provider, options, playback_urls=urls)
     login = JwtAdmin(admin_claim, admin_values)
     guard = _proven(require_admin) if require_admin else login
     app.register_blueprint(admin_blueprint(name, admin_url_prefix, service, call_repo, guard, identity or jwt_identity))
     app.register_blueprint(public_blueprint(name, public_url_prefix, service, call_repo))
+    if playback_url_prefix is not None and urls is not None:
+        app.register_blueprint(playback_blueprint(name, playback_url_prefix, service, urls, call_repo))
     app.extensions[name] = service
     if not isinstance(app.wsgi_app, StreamGuard):  # an earlier registration's guards the streams of all
         app.wsgi_app = StreamGuard(app.wsgi_app)  # type: ignore[method-assign]
@@ -188,7 +202,7 @@ def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterabl
     extensions, blueprints = (app.extensions, app.blueprints) if isinstance(app, Flask) else ({}, {})
     if not isinstance(name, str) or not name or "." in name:
         yield "name: a non-empty string without dots is needed (Flask separates blueprints with them)"
-    elif name in extensions or f"{name}_admin" in blueprints or f"{name}_public" in blueprints:
+    elif name in extensions or any(f"{name}_{route}" in blueprints for route in ("admin", "public", "playback")):
         yield f"name: {name!r} is taken in this app; give each registration a name of its own"
     rules = list(app.url_map.iter_rules()) if isinstance(app, Flask) else []
     for argument, prefix in prefixes.items():
@@ -204,3 +218,10 @@ def _mistaken_mounting(app: object, name: object, **prefixes: object) -> Iterabl
                 "below nor above that of another: it answers every path below its prefix"
             )
         rules.append(every_path_below(prefix, argument))
+
+
+def _mistaken_keys(app: object, playback_url_prefix: object) -> Iterable[str]:
+    if isinstance(app, Flask) and playback_url_prefix is not None:
+        for fault in keys_and_faults(app.config)[1]:
+            remedy = f"playback URLs need {SHORTEST_KEY} bytes at least, such as secrets.token_hex() gives"
+            yield f"playback_url_prefix: {fault}; {remedy}"

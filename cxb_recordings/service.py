@@ -22,6 +22,7 @@ from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound
 from .playback.pace import Clock, Sleep
 from .playback.source import key_is_askable
+from .playback_urls import USUAL_LIFE, PlaybackUrls
 from .search import Playback, Search
 from .settings import SettingsProvider, SettingsReader, SystemSettings
 from .signals import send
@@ -38,6 +39,7 @@ class RecordingService:
 
     Attributes:
         options: how it behaves.
+        playback_urls: makes and reads those of the registration; None where it has no `playback_url_prefix`.
         sources: those that settings name, and what is known of them.
         sleep: waits before a broken stream is tried again.
         streams: the slots of the GETs that are searched for or played.
@@ -50,11 +52,13 @@ class RecordingService:
         settings_provider: SettingsProvider,
         options: Options | None = None,
         *,
+        playback_urls: PlaybackUrls | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = time.sleep,
     ) -> None:
         """Make a service on live settings; nothing is asked of the provider yet."""
         self.options = options = options or Options()
+        self.playback_urls = playback_urls
         self._read_settings = SettingsReader(settings_provider)
         self.sources = Sources(Pools(options.transport()), options.host_cooldown, self.tell, clock)
         self._clock = clock
@@ -186,6 +190,40 @@ class RecordingService:
         """See :func:`cxb_recordings.build_public_recording_url`; with this registration's own prefix."""
         prefix = self.options.public_url_prefix
         return links.build_public_recording_url(host, token, filename=filename, scheme=scheme, prefix=prefix)
+
+    def playback_url(
+        self,
+        session_id: str,
+        host: str | None = None,
+        *,
+        seconds: int = USUAL_LIFE,
+        identity: str | None = None,
+        scheme: str = "https",
+    ) -> str:
+        """A URL on the host's own address that plays one recording, also in a page of another site, until it expires.
+
+        Args:
+            session_id: of the call. It is not looked up here, but at each request: the URL of a call that was deleted
+                plays nothing.
+            host: the host application's public name, with a port where that is not the usual one; None for scheme, host
+                and path of the current request.
+            seconds: for which it plays, 1 to 86,400.
+            identity: for whom it is; signals and log records name them. At most 128 characters, which anyone who has
+                the URL can read, as well as the session id.
+            scheme: ``https``, or ``http`` on a developer's machine; only with `host`.
+
+        Returns:
+            The URL; a secret until it expires.
+
+        Raises:
+            ValueError: an argument can't be part of a URL, no `host` is given outside a request, the registration has
+                no `playback_url_prefix`, or a key of the app is too short; the message names it.
+            werkzeug.exceptions.SecurityError: the host of the current request is malformed, or not one of
+                ``TRUSTED_HOSTS``; Flask answers 400.
+        """
+        if self.playback_urls is None:
+            raise ValueError("playback_url_prefix: there are no playback URLs without it; pass it to register()")
+        return self.playback_urls.make(session_id, host, seconds=seconds, identity=identity, scheme=scheme).url
 
     def crm_recording_url(
         self, call: Mapping[str, Any], host: str, *, filename: str | None = None, allow_signed_fallback: bool = False

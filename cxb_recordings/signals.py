@@ -37,7 +37,7 @@ def _signal(kind: type[Event]) -> NamedSignal:
 
 #: A source did not have the recording, or failed, and the next one is asked; payload :class:`SourceSkipped`.
 source_skipped = _signal(SourceSkipped)
-#: A request to one of the two routes is answered, by whomever and whatever; payload :class:`RequestAnswered`.
+#: A request to one of the routes is answered, by whomever and whatever; payload :class:`RequestAnswered`.
 request_answered = _signal(RequestAnswered)
 #: A request is answered 404, or 503 for an outage; payload :class:`RecordingNotFound`.
 recording_not_found = _signal(RecordingNotFound)

@@ -35,6 +35,12 @@ def host(*, jwt: bool = True) -> Flask:
     return app
 
 
+def keyed(key: object, *fallbacks: object) -> Flask:
+    app = host()
+    app.config |= {"SECRET_KEY": key, "SECRET_KEY_FALLBACKS": list(fallbacks)}
+    return app
+
+
 def anyone(view: Any) -> Any:
     return view
 
@@ -102,6 +108,31 @@ def test_three_arguments_are_enough() -> None:
         ({"public_url_prefix": ""}, "public_url_prefix", "begins with a slash"),
         ({"admin_url_prefix": None}, "admin_url_prefix", "begins with a slash"),
         ({"public_url_prefix": "/api/v1/recordings"}, "public_url_prefix", "is taken"),
+        *(
+            ({"playback_url_prefix": it}, "playback_url_prefix", "a path that begins with a slash")
+            for it in ("", "/", "play", "/play/", "/<x>", True)
+        ),
+        *(
+            ({"playback_url_prefix": it, "app": keyed("k" * 32)}, "playback_url_prefix", "is taken")
+            for it in ("/api/v1/recordings", "/api/v1/public/recordings/x", "/api/v1", "/api/v1/recordings/x/y")
+        ),
+        *(
+            (
+                {"playback_url_prefix": "/play", "app": keyed(*keys)},
+                "playback_url_prefix",
+                f"{told}; playback URLs need 32 by",
+            )
+            for keys, told in (
+                ((None,), "SECRET_KEY: missing"),
+                ((7,), "SECRET_KEY: a string is needed, not int"),
+                (("dev",), "SECRET_KEY: it has 3 bytes, and who guesses it opens every recording"),
+                (("k" * 31,), "SECRET_KEY: it has 31 bytes, and who guesses it opens every recording"),
+                (
+                    ("k" * 32, "old"),
+                    "SECRET_KEY_FALLBACKS[0]: it has 3 bytes, and who guesses it opens every recording",
+                ),
+            )
+        ),
         ({"max_chunk_size": 8191}, "max_chunk_size", "from 8192"),
         ({"max_chunk_size": 65536.0}, "max_chunk_size", "a whole number of bytes"),
         ({"connect_timeout": 0}, "connect_timeout", "above 0"),
@@ -166,10 +197,14 @@ def test_all_mistakes_are_told_together() -> None:
         {"read_timeout": 86400},
         {"public_url_prefix": "/r"},
         {"admin_url_prefix": "/a/b-c/~d"},
+        {"playback_url_prefix": None},
+        {"playback_url_prefix": "/play", "app": keyed("k" * 32, b"o" * 32)},
+        {"playback_url_prefix": "/api/v1/recordings-now", "app": keyed("k" * 32)},
     ],
 )
 def test_what_can_work_is_accepted(arguments: dict[str, Any]) -> None:
-    register(host(), dict, InMemoryCallRepository(), **arguments)
+    app = arguments.get("app") or host()
+    register(app, dict, InMemoryCallRepository(), **{name: arguments[name] for name in arguments if name != "app"})
 
 
 def test_a_second_registration_under_the_same_name_or_prefix_is_a_mistake() -> None:
@@ -181,7 +216,7 @@ def test_a_second_registration_under_the_same_name_or_prefix_is_a_mistake() -> N
     assert names == {"name", "admin_url_prefix", "public_url_prefix"}
 
 
-@pytest.mark.parametrize("blueprint", ["tenant_admin", "tenant_public"])
+@pytest.mark.parametrize("blueprint", ["tenant_admin", "tenant_public", "tenant_playback"])
 def test_a_name_whose_blueprint_the_host_has_already_is_a_mistake(blueprint: str) -> None:
     app = host()
     app.register_blueprint(Blueprint(blueprint, "host"))

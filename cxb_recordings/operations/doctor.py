@@ -16,6 +16,7 @@ from ..calls.tokens import mint_recording_access_token
 from ..fields import MISSING
 from ..findings import Check, Finding, Status, what
 from ..playback.source import RecordingSource
+from ..playback_urls import SHORTEST_KEY, PlaybackUrls, keys_and_faults
 from ..service import RecordingService
 from ..settings import NO_MAPPING, SystemSettings, read_settings
 from ..sources.kind import Section
@@ -41,7 +42,7 @@ def diagnose(service: RecordingService, call_repo: CallRepository, session_id: s
     if settings is not None:
         findings += check_settings(settings)
         findings += check_sources(settings, impatient(service.options.transport()))
-    return [*findings, *check_repository(call_repo)]
+    return [*findings, *check_repository(call_repo), *check_playback_keys(service.playback_urls)]
 
 
 def find_call(find: Callable[[], Call | None], absent: str, remedy: str) -> tuple[Call | None, list[Finding]]:
@@ -143,3 +144,15 @@ def check_repository(call_repo: CallRepository) -> Iterator[Finding]:
         yield Finding("warning", Check.INDEXES, seen, "call ensure_indexes() at the worker's start")
     elif hasattr(call_repo, "missing_indexes"):
         yield Finding("ok", Check.INDEXES, "they are there")
+
+
+def check_playback_keys(urls: PlaybackUrls | None) -> Iterator[Finding]:
+    """Whether nobody can guess the keys of playback URLs, where there are such URLs."""
+    if urls is None:
+        return
+    keys, faults = keys_and_faults(urls.config)
+    for fault in faults:
+        remedy = f"{SHORTEST_KEY} random bytes at least, such as secrets.token_hex(); no playback URL plays until then"
+        yield Finding("failure", Check.PLAYBACK_KEYS, fault.problem, remedy, subject=fault.field)
+    if not faults:
+        yield Finding("ok", Check.PLAYBACK_KEYS, f"{len(keys)} keys, each of {SHORTEST_KEY} bytes at least")

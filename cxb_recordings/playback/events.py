@@ -24,10 +24,10 @@ class Listener:
     """Who asked, as far as it is known and may be logged; one for each request.
 
     Attributes:
-        route: ``admin``, ``public``, or ``host`` for a view of the host's own.
+        route: ``admin``, ``public``, ``playback``, or ``host`` for a view of the host's own.
         session_id: the call's, where it is known.
-        identity: whom the admin route's ``identity`` named; None elsewhere.
-        token_fingerprint: of the public link's token; None elsewhere.
+        identity: whom the admin route's ``identity`` named, or for whom a playback URL was made; None elsewhere.
+        token_fingerprint: of the public link's token, or of what is signed in a playback URL; None elsewhere.
         playback_id: 12 random hex digits, the same in all events and log records of the request.
     """
 
@@ -39,15 +39,22 @@ class Listener:
 
     def __str__(self) -> str:
         """Which recording was asked for, for a log; quoted, so that text from outside can't add lines to it."""
-        token = self.token_fingerprint and f"token {self.token_fingerprint}"
+        kind = "playback URL" if self.route == "playback" else "token"
+        token = self.token_fingerprint and f"{kind} {self.token_fingerprint}"
         session = None if self.session_id is None else f"session id {self.session_id!r:.200}"
-        return ", ".join(filter(None, (token, session))) or f"playback {self.playback_id}"
+        identity = None if self._signed_identity is None else f"identity {self._signed_identity!r}"
+        return ", ".join(filter(None, (token, session, identity))) or f"playback {self.playback_id}"
 
     @property
     def fields(self) -> dict[str, object]:
-        """Its part of a log record; `identity` is the host's object, and stays out."""
+        """Its part of a log record. `identity` is there for a playback URL; elsewhere it is the host's object."""
         names = "session_id", "token_fingerprint", "playback_id"
-        return {"listener": str(self)} | {name: getattr(self, name) for name in names}
+        told = {"listener": str(self)} | {name: getattr(self, name) for name in names}
+        return told | ({"identity": self._signed_identity} if self.route == "playback" else {})
+
+    @property
+    def _signed_identity(self) -> object:
+        return self.identity if self.route == "playback" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ class RequestAnswered(Event):
     """The head of a reply; it gives no log record, since every server has its access log.
 
     Attributes:
-        route: ``admin`` or ``public``.
+        route: ``admin``, ``public`` or ``playback``.
         status: the HTTP status, whatever it is.
         source: the source that has the recording; None where none has, or none was asked.
         playback_id: see :class:`Listener`; None where the reply is not of the route's view, such as a refusal.
@@ -144,7 +151,8 @@ class RecordingNotFound(PlaybackEvent):
 
     Attributes:
         listener: who asked.
-        step: where it ended: ``token`` (malformed), ``call``, ``key`` or ``sources``.
+        step: where it ended: ``token`` (malformed, or not signed here), ``expired`` (a playback URL), ``call``, ``key``
+            or ``sources``.
         outage: whether a source failed, so that the recording may still be there.
     """
 

@@ -52,12 +52,12 @@ class Head:
     Attributes:
         status: the HTTP status.
         headers: all that are sent, by name.
-        problem: the whole body, where the reply is a problem (RFC 9457); empty where it is not.
+        document: the whole body, where that is JSON, such as a problem (RFC 9457); empty where it is not.
     """
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
-    problem: str = ""
+    document: str = ""
 
 
 def recording_head(
@@ -140,6 +140,12 @@ def problem(
         document |= {"reason": reason} if reason else {}
     sent = {"Cache-Control": "no-store", "Content-Type": "application/problem+json", **(headers or {})}
     return Head(status, _guards(audience) | sent, json.dumps(document))
+
+
+def created(document: Mapping[str, object], audience: Audience) -> Head:
+    """201 with a JSON document that is never stored."""
+    sent = {"Cache-Control": "no-store", "Content-Type": "application/json"}
+    return Head(201, _guards(audience) | sent, json.dumps(document))
 
 
 def not_found(audience: Audience, step: str, reason: str | None = None) -> Head:

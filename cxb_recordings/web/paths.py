@@ -26,17 +26,26 @@ class AnyText(BaseConverter):
         return quote(str(value), safe="")
 
 
-def every_path_below(prefix: str, argument: str) -> Rule:
-    """The rule of a route that answers every path below `prefix`, and is given it as `argument`."""
-    return Rule(f"{prefix}/<{AnyText.NAME}:{argument}>", methods=["GET"])
+def every_path_below(prefix: str, argument: str, ending: str = "") -> Rule:
+    """The rule of a route that answers every path below `prefix`, and is given it, without `ending`, as `argument`."""
+    return Rule(f"{prefix}/<{AnyText.NAME}:{argument}>{ending}", methods=["GET"])
 
 
-def add_route(blueprint: Blueprint, argument: str, view: Callable[..., Response]) -> None:
-    """Give `view` every path below the blueprint's prefix. Werkzeug never redirects from there, whatever the app says:
-    merged slashes would be another call, and a redirect shows the token in ``Location``.
+def add_route(
+    blueprint: Blueprint,
+    argument: str,
+    view: Callable[..., Response],
+    *,
+    endpoint: str = "recording",
+    ending: str = "",
+    method: str = "GET",
+) -> None:
+    """Give `view` every path below the blueprint's prefix, or those with an ending. Werkzeug never redirects from
+    there, whatever the app says: merged slashes would be another call, and a redirect shows the token in ``Location``.
     """
     blueprint.record(lambda state: state.app.url_map.converters.update({AnyText.NAME: AnyText}))
-    blueprint.add_url_rule(every_path_below("", argument).rule, "recording", view, methods=["GET"], merge_slashes=False)
+    rule = every_path_below("", argument, ending).rule
+    blueprint.add_url_rule(rule, endpoint, view, methods=[method], merge_slashes=False)
 
 
 def rule_in_the_way(prefix: str, rules: Iterable[Rule]) -> str | None:

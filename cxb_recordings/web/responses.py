@@ -44,7 +44,7 @@ class Reply(Response):
     ) -> None:
         """Send a head, and a body that the server gets as it is: it calls its `close`."""
         super().__init__(
-            sent.problem if body is None else body, sent.status, sent.headers, direct_passthrough=body is not None
+            sent.document if body is None else body, sent.status, sent.headers, direct_passthrough=body is not None
         )
         self.playback_id = None if listener is None else listener.playback_id
         self.source = source
@@ -125,7 +125,7 @@ def deliver(
     )
     if playback.offloaded is not None and service.options.offload is not None:
         sent = offloaded_head(sent, service.options.offload, playback.offloaded)
-    elif sent.problem and stream is not None:
+    elif sent.document and stream is not None:
         stream.close()
     elif sent.status in (200, 206):  # an iterator: of a sequence Werkzeug would take the length
         return Reply(sent, listener, playback.source, iter(()) if stream is None else stream)

@@ -1,9 +1,12 @@
-"""The admin and the public blueprint: authorise, find the call, deliver its recording."""
+"""The blueprints, admin, public and playback: authorise, find the call, deliver its recording or a URL for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+from uuid import UUID
 
 from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
@@ -11,9 +14,10 @@ from werkzeug.exceptions import HTTPException
 from ..calls.repository import Call, CallRepository, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
 from ..playback.events import Listener, RecordingNotFound, RequestAnswered
+from ..playback_urls import PlaybackUrls
 from ..service import RecordingService
 from .auth import Decorator
-from .head import ADMIN, PUBLIC, Audience, not_found
+from .head import ADMIN, PUBLIC, Audience, created, not_found
 from .paths import add_route
 from .responses import Reply, deliver, unavailable
 
@@ -26,7 +30,10 @@ def admin_blueprint(
     require_admin: Decorator,
     identity: Callable[[], object],
 ) -> Blueprint:
-    """The admin route, ``{url_prefix}/{session_id}``, behind `require_admin`."""
+    """The admin route, ``{url_prefix}/{session_id}``, behind `require_admin`.
+
+    Where the service has playback URLs, ``POST {url_prefix}/{session_id}/playback-url`` gives one, behind it as well.
+    """
     blueprint = Blueprint(f"{name}_admin", __name__, url_prefix=url_prefix)
     blueprint.after_request(_reporter(service, "admin"))
 
@@ -38,6 +45,19 @@ def admin_blueprint(
         return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, ADMIN, identity)
 
     add_route(blueprint, "session_id", recording)
+    urls = service.playback_urls
+    if urls is None:
+        return blueprint
+    give = partial(_give_playback_url, urls)
+
+    @require_admin
+    def playback_url(session_id: str) -> Response:
+        def find() -> Call | None:
+            return call_repo.find_by_session_id(session_id) if session_id else None
+
+        return _find_and_deliver(service, find, Listener("admin", session_id), ADMIN, identity, send=give)
+
+    add_route(blueprint, "session_id", playback_url, endpoint="playback_url", ending="/playback-url", method="POST")
     return blueprint
 
 
@@ -63,6 +83,31 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
     return blueprint
 
 
+def playback_blueprint(
+    name: str, url_prefix: str, service: RecordingService, urls: PlaybackUrls, call_repo: CallRepository
+) -> Blueprint:
+    """The playback route, ``{url_prefix}/{signed}``: as the public route, for what was signed here and is not over."""
+    blueprint = Blueprint(f"{name}_playback", __name__, url_prefix=url_prefix)
+    blueprint.after_request(_reporter(service, "playback"))
+
+    def recording(signed: str) -> Response:
+        signed, *names = signed.split("/")
+        listener = Listener("playback", token_fingerprint=fingerprint(signed))
+        claims = urls.read(signed)
+        if claims is None:
+            return _nothing_to_play(service, "token", listener, PUBLIC)
+        listener = replace(listener, session_id=claims.session_id, identity=claims.identity)
+        if urls.has_expired(claims):
+            return _nothing_to_play(service, "expired", listener, PUBLIC)
+        name = names[-1] if names else ""
+        return _find_and_deliver(
+            service, lambda: call_repo.find_by_session_id(claims.session_id), listener, PUBLIC, filename=name
+        )
+
+    add_route(blueprint, "signed", recording)
+    return blueprint
+
+
 def _reporter(service: RecordingService, route: str) -> Callable[[Response], Response]:
     """Reports every reply of a blueprint, also those of the host's decorators and error handlers."""
 
@@ -82,6 +127,7 @@ def _find_and_deliver(
     audience: Audience,
     identity: Callable[[], object] | None = None,
     filename: str = "",
+    send: Callable[[RecordingService, str, Listener, Audience, Call, str], Reply] = deliver,
 ) -> Reply:
     step = "identity"
     try:
@@ -101,7 +147,20 @@ def _find_and_deliver(
         listener = replace(listener, session_id=session_id)
     if key is None:
         return _nothing_to_play(service, "key", listener, audience, "not-uploaded")
-    return deliver(service, key, listener, audience, call, named if isinstance(named, str) and named else filename)
+    return send(service, key, listener, audience, call, named if isinstance(named, str) and named else filename)
+
+
+def _give_playback_url(
+    urls: PlaybackUrls, _service: object, _key: str, listener: Listener, audience: Audience, *_: object
+) -> Reply:
+    """201 with a playback URL of a call that has a key, for the identity that asked."""
+    identity = str(listener.identity) if isinstance(listener.identity, (int, UUID)) else listener.identity
+    try:
+        made = urls.make(listener.session_id, identity=identity)
+    except ValueError:  # the host's identity can't be part of it, or the app's key is too short by now
+        return unavailable("playback URL", listener, audience)
+    expires_at = datetime.fromtimestamp(made.expires_at, timezone.utc).isoformat().replace("+00:00", "Z")
+    return Reply(created({"url": made.url, "expires_at": expires_at}, audience), listener)
 
 
 def _nothing_to_play(

@@ -116,6 +116,14 @@ def configured(**config: object) -> Make:
     return lambda stage: Case(stage.healthy(), config=config)
 
 
+def rekeyed(**config: object) -> Make:
+    """A doctor's case: a host with playback URLs, whose configuration changes after ``register``."""
+    keys, options = {"SECRET_KEY": "k" * 32}, {"playback_url_prefix": "/play"}
+    return lambda stage: Case(
+        stage.healthy(), config=keys, options=options, setup=lambda app: app.config.update(config)
+    )
+
+
 def without_key_in(call: dict[str, object], *arguments: str) -> Make:
     """A trace's case: a call that is as it is here."""
     return lambda stage: Case(stage.healthy(), ("trace", *(arguments or ("--session-id", "s-1"))), (call,))

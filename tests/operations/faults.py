@@ -38,6 +38,7 @@ from .deployments import (
     over_tls,
     port_of_nobody,
     refused,
+    rekeyed,
     silent,
     stored,
     temporary,
@@ -114,6 +115,9 @@ FAULTS: dict[str, dict[str, Make]] = {
         "the JWT key is short": configured(JWT_SECRET_KEY="short"),
         "no public key for `RS256`": configured(JWT_ALGORITHM="RS256"),
         "the public key is none": configured(JWT_ALGORITHM="RS256", JWT_PUBLIC_KEY="a public key"),
+        # Playback URLs
+        "the key of playback URLs is short": rekeyed(SECRET_KEY="short"),
+        "an old key of playback URLs is short": rekeyed(SECRET_KEY_FALLBACKS=["k" * 32, "dev"]),
     },
     "doctor --jwt -": {
         "the access token has expired": judged(lambda: token_of(exp=1)),

@@ -73,7 +73,7 @@ def test_a_problem_has_exactly_these_headers_and_no_player(
         status,
         {**GUARDS, "Content-Security-Policy": NO_PLAYER, **of_problem, **own, **more},
     )
-    assert json.loads(made.problem)["status"] == status
+    assert json.loads(made.document)["status"] == status
 
 
 @pytest.mark.parametrize("decision", [Decision(304), Decision(412)])
@@ -82,11 +82,11 @@ def test_without_a_length_only_a_200_needs_a_server_that_shows_breaks(decision: 
 
 
 def test_only_an_administrator_is_told_the_step() -> None:
-    assert json.loads(head.not_found(ADMIN, "key").problem)["step"] == "key"
+    assert json.loads(head.not_found(ADMIN, "key").document)["step"] == "key"
     for reason in (None, "not-uploaded", "missing", "archived", "unreachable"):
         assert head.not_found(PUBLIC, "key", reason) == head.not_found(PUBLIC, "sources")
-        assert json.loads(head.not_found(ADMIN, "key", reason).problem).get("reason") == reason
-    assert "sources" not in head.busy("Later.", PUBLIC, "sources").problem
+        assert json.loads(head.not_found(ADMIN, "key", reason).document).get("reason") == reason
+    assert "sources" not in head.busy("Later.", PUBLIC, "sources").document
     assert head.busy("Later.", ADMIN).headers["Retry-After"] == "5"
 
 
