@@ -19,6 +19,8 @@ from .playback.stream import StreamLimits
 from .sources.transport import Transport
 
 DEFAULT_NAME = "cxb_recordings"  # of a registration
+# nginx adds this to a request that storage refused and that it sends back (its error_page): Python carries the bytes.
+REFUSED_HEADER = "X-Recording-Offload"
 LONGEST_TIMEOUT = 2**31 // 1000  # seconds: sockets wait by poll(), whose C int counts milliseconds
 
 # From a value and the option's unit to what is needed instead; None where the value can work.

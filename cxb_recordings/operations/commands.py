@@ -20,6 +20,7 @@ from ..findings import what
 from ..service import RecordingService
 from .doctor import diagnose
 from .jwt import JudgeJwt, check_jwt, check_jwt_key
+from .public import check_public
 from .report import ReaderGone, Show, json_text, printable, say, shown_as
 from .trace import token_of, trace_session, trace_token
 
@@ -112,12 +113,18 @@ def _secret(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option(
     "--jwt", callback=_secret, help="An access token that the admin route should take; - reads it from stdin."
 )
+@click.option("--url", help="The application's public address: what proxies do to a reply is looked at.")
+@click.option("--token", callback=_secret, help="With --url, a public link that should play, or its token; - is stdin.")
 @shown_as
-def doctor(registration: Registration, session_id: str | None, jwt: str | None, show: Show) -> None:
+def doctor(
+    registration: Registration, session_id: str | None, jwt: str | None, url: str | None, token: str | None, show: Show
+) -> None:
     """Look for what is wrong with settings, storage, fleet, repository and JWT.
 
     Exit status 1 where there is a failure.
     """
+    if token is not None and url is None:
+        raise click.UsageError("--token: it is asked for through --url")
     findings = diagnose(registration.service, registration.call_repo, session_id)
     if registration.judge_jwt is not None:
         findings += check_jwt_key(current_app)
@@ -125,6 +132,10 @@ def doctor(registration: Registration, session_id: str | None, jwt: str | None, 
             findings += check_jwt(current_app, jwt, registration.judge_jwt)
     elif jwt is not None:
         raise click.UsageError("--jwt: the admin route of this registration has a decorator of the host's own")
+    if url is not None:
+        options = registration.service.options
+        known, problem = ("", None) if token is None else token_of(token, options.public_url_prefix)
+        findings += [problem] if problem else check_public(current_app, options, url, known or None)
     show(findings)
 
 

@@ -33,6 +33,7 @@ _STEPS: tuple[tuple[type[BaseException], str, str, bool], ...] = (
     (ConnectionRefusedError, "nothing listens on that port", _LOOK, False),
     (ConnectTimeoutError, "no connection in time", "look at firewalls, host and port: packets may be dropped", False),
     (ReadTimeoutError, "it takes the connection and does not answer", "look at the server's own log and load", True),
+    (TimeoutError, "no answer in time", "look at firewalls, host and port", True),
     (FileNotFoundError, "the CA file of ca_bundle is not there", "correct ca_bundle in register()", False),
     (BaseException, "the connection breaks, or what answers is no HTTP", _LOOK, True),
 )

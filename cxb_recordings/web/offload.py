@@ -11,12 +11,9 @@ from dataclasses import replace
 
 from werkzeug.datastructures import Headers
 
+from ..options import REFUSED_HEADER
 from ..search import Offloaded
 from .head import Head
-
-# nginx adds this to a request that storage refused and that it sends back (its error_page): Python carries the bytes.
-REFUSED_HEADER = "X-Recording-Offload"
-
 
 # nginx takes them from storage: those of the whole recording would contradict its range.
 _STORAGE_SENDS = ("Content-Length", "Content-Range", "ETag", "Last-Modified")

@@ -48,6 +48,7 @@ from .deployments import (
     without_key_in,
     without_tls,
 )
+from .proxies import HTTPS_LINK, adding, drops_range, nobody, proxied, sending, untrusted, without, without_nginx
 from .stage import AUDIO, KEY, SECRETS, TOKEN, Case, listing
 
 FAULTS: dict[str, dict[str, Make]] = {
@@ -126,6 +127,21 @@ FAULTS: dict[str, dict[str, Make]] = {
         "the access token has no admin claim": judged(lambda: token_of(role="agent")),
         "it is a refresh token": judged(lambda: token_of(type="refresh")),
         "it is no access token": judged(lambda: "not.a.token"),
+    },
+    "doctor --url … --token -": {
+        "offload, and no nginx in front": without_nginx,
+        "offload, and nginx without the location": proxied(sending(404), offload="/_protected/"),
+        "the proxy drops `Range`": proxied(asks=drops_range),
+        "the proxy compresses": proxied(adding(Content_Encoding="gzip")),
+        "the proxy caches": proxied(adding(X_Cache="HIT from edge-1")),
+        "the proxy strips headers": proxied(without("Referrer-Policy", "ETag")),
+        "the proxy does not reach the application": proxied(sending(502)),
+        "the proxy leads to another application": proxied(sending(404)),
+        "a login is in front of the public route": proxied(sending(401)),
+        "links have http where the proxy wants https": proxied(sending(301, HTTPS_LINK)),
+        "links that the application makes begin with http": proxied(is_secure=True),
+        "the public address has a certificate that nobody trusts": untrusted,
+        "nothing listens at the public address": nobody,
     },
     "trace --session-id …": {
         # One call

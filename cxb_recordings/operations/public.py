@@ -1,0 +1,242 @@
+"""The public address: what a listener gets through all proxies, compared with what the application itself answers.
+
+The application is asked in this process, by the same request. So no rule about replies is here a second time: only what
+a proxy in between did to one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from http.client import HTTPException
+from urllib.parse import SplitResult
+
+from flask import Flask, request
+
+from ..calls.tokens import mint_recording_access_token
+from ..endpoints import split_base_url
+from ..errors import SourceUnavailable
+from ..findings import Check, Finding, Status, what
+from ..options import REFUSED_HEADER, Options
+from ..sources.failures import transport_failure
+from ..sources.reach import unreachable
+from .probes import STEP_SECONDS
+
+_ASKED = {"Range": "bytes=0-0", "Accept-Encoding": "gzip", "User-Agent": "cxb_recordings"}
+# What servers and proxies say for themselves.
+_THEIR_OWN = frozenset(("connection", "date", "keep-alive", "server", "transfer-encoding", "vary", "via"))
+_CACHES = ("age", "cache-status", "cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """The head of a reply, with names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def get(self, name: str) -> str:
+        return self.headers.get(name, "")
+
+    @property
+    def is_cached(self) -> bool:
+        told = {name: self.get(name).lower() for name in _CACHES}
+        return any("hit" in value for value in told.values()) or told["age"].isdigit()
+
+    @property
+    def leads_to(self) -> str:
+        """Of a redirect, scheme and host: a path may hold the token."""
+        try:
+            parts = split_base_url(self.get("location").partition("?")[0].partition("#")[0])
+        except ValueError:
+            return "another path"
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A reply through the public address, and the application's own to the same request."""
+
+    public: _Reply
+    own: _Reply
+    options: Options
+
+    @property
+    def differing(self) -> str:
+        """The names of the application's headers that do not arrive as they are."""
+        missing = [name for name in self.own.headers if name not in _THEIR_OWN and name not in self.public.headers]
+        changed = [
+            name
+            for name, value in self.own.headers.items()
+            if name not in _THEIR_OWN and self.public.headers.get(name, value) != value
+        ]
+        told = [f"{verb} {', '.join(names)}" for verb, names in (("drops", missing), ("changes", changed)) if names]
+        return " and ".join(told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a proxy may do to a reply: how it is seen, and what to do; texts are formats of the two replies."""
+
+    of: Check
+    applies: Callable[[_Compared], object]
+    seen: str
+    remedy: str
+    status: Status = "failure"
+
+
+_LOCATION = "give nginx the location of docs/offload.md, under the name that `offload` has in register()"
+_REPLY, _HEADERS = Check.PUBLIC_REPLY, Check.PUBLIC_HEADERS
+
+# In this order; a reply that is another one altogether says nothing about its headers.
+_RULES = (
+    _Rule(
+        _REPLY,
+        lambda both: both.public.get("x-accel-redirect"),
+        "X-Accel-Redirect reaches the client, and a signed URL with it: no nginx takes it",
+        _LOCATION,
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: 300 <= both.public.status < 400 and both.public.status != both.own.status,
+        "status {public.status}: it redirects to {public.leads_to}",
+        "give links, and --url, the address that it leads to: some players lose the range with a redirect",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.public.status in (502, 503, 504) and both.own.status not in (502, 503, 504),
+        "status {public.status}: the proxy does not reach the application, which answers {own.status} itself",
+        "look at the proxy's own log, and whether the application runs",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.options.offload and both.own.status == 206 and both.public.status not in (200, 206),
+        "status {public.status} where the application answers {own.status}: nginx has no location {options.offload}",
+        _LOCATION,
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.own.status not in (200, 206) and both.public.status == both.own.status != 404,
+        "status {own.status}: the application itself answers so",
+        "run `flask recordings doctor` without --url, and trace the link",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.own.status == 206 and both.public.status == 200,
+        "status 200 to a range: a proxy drops Range, so that players can't seek",
+        "let the proxy pass Range and If-Range on, and not cache",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.public.status != both.own.status,
+        "status {public.status} where the application answers {own.status}: another server, path or login is there",
+        "look at the proxy's routes: all below the public prefix must reach this application, without a login",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.public.get("content-encoding") and not both.own.get("content-encoding"),
+        "a proxy compresses the reply: ranges of it are ranges of other bytes",
+        "switch compression off for the public prefix (gzip off)",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.public.is_cached,
+        "a cache answers: a link that is revoked goes on playing",
+        "switch the cache off for the public prefix: its replies are private, no-cache",
+    ),
+    _Rule(
+        _HEADERS,
+        lambda both: both.differing,
+        "a proxy {differing}",
+        "let the proxy pass the application's headers on as they are",
+        "warning",
+    ),
+)
+
+
+def check_public(app: Flask, options: Options, url: str, token: str | None) -> Iterator[Finding]:
+    """Ask through the public address for the first byte of a recording, and compare.
+
+    Args:
+        app: the host's application.
+        options: of the registration.
+        url: the public address, without the prefix of the public route.
+        token: of a public link that plays; None asks for one that no call has. It is sent to this address only: no
+            redirect is followed.
+    """
+    try:
+        parts = split_base_url(url)
+    except ValueError as exc:
+        yield Finding("failure", Check.PUBLIC_ADDRESS, f"--url: {exc}", "such as https://calls.example.com")
+        return
+    path = f"{options.public_url_prefix}/{token or mint_recording_access_token()}"
+    try:
+        public = _ask(parts, path)
+    except SourceUnavailable as exc:
+        found = unreachable(Check.PUBLIC_ADDRESS, "", parts.geturl(), exc)
+        remedy = "renew the certificate, or correct the name" if "certificate" in found.seen else found.remedy
+        yield replace(found, remedy=remedy)
+        return
+    yield Finding("ok", Check.PUBLIC_ADDRESS, f"{parts.geturl()} answers")
+    if parts.scheme == "http":
+        seen = f"{parts.geturl()}: plain http: tokens and recordings can be read on the way"
+        yield Finding("warning", Check.PUBLIC_SCHEME, seen, "give it a certificate, and redirect http to https")
+    try:
+        own, is_secure = _ask_itself(app, parts, path)
+    except Exception as exc:  # noqa: BLE001 - the host's own hooks may raise anything
+        remedy = "look at the hooks of the application"
+        yield Finding("failure", _REPLY, f"the application itself raised {what(exc)}", remedy)
+        return
+    yield from _compare(_Compared(public, own, options), has_token=token is not None)
+    if parts.scheme == "https" and not is_secure:
+        seen = "X-Forwarded-Proto is not taken: links by url_for begin with http, unless the WSGI server takes it"
+        yield Finding("warning", Check.PUBLIC_SCHEME, seen, "wrap app.wsgi_app in ProxyFix: docs/behind-a-proxy.md")
+
+
+def _compare(both: _Compared, *, has_token: bool) -> Iterator[Finding]:
+    rule = next((rule for rule in _RULES if rule.applies(both)), None)
+    if rule is not None:
+        facts = {"public": both.public, "own": both.own, "options": both.options, "differing": both.differing}
+        yield Finding(rule.status, rule.of, rule.seen.format(**facts), rule.remedy)
+    elif has_token and both.own.status == 404:
+        remedy = "trace the link: `flask recordings trace --token -`"
+        yield Finding("failure", _REPLY, "status 404: the application itself finds no such recording", remedy)
+    else:
+        yield Finding("ok", _REPLY, f"status {both.public.status}, as the application itself answers")
+
+
+def _ask(parts: SplitResult, path: str) -> _Reply:
+    """The reply of the public address, by a connection of its own that verifies TLS and follows nothing."""
+    place = (parts.hostname or "", parts.port)
+    connection = http.client.HTTPConnection(*place, timeout=STEP_SECONDS)
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(*place, timeout=STEP_SECONDS, context=context)
+    try:
+        connection.request("GET", parts.path + path, headers=_ASKED)
+        response = connection.getresponse()
+        return _Reply(response.status, _joined(response.getheaders()))
+    except (OSError, HTTPException) as exc:
+        raise SourceUnavailable(transport_failure(exc), responded=False) from exc
+    finally:
+        connection.close()
+
+
+def _ask_itself(app: Flask, parts: SplitResult, path: str) -> tuple[_Reply, bool]:
+    """The application's own reply, and whether it took the scheme that a proxy passes on."""
+    root = app.config["APPLICATION_ROOT"].rstrip("/")
+    passed_on = {"X-Forwarded-Proto": parts.scheme, "X-Forwarded-Host": parts.netloc, REFUSED_HEADER: "refused"}
+    with app.test_client() as client:
+        response = client.get(path.removeprefix(root), headers=_ASKED | passed_on)
+        is_secure = request.is_secure
+        response.close()
+    return _Reply(response.status_code, _joined(response.headers.items())), is_secure
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name.lower()] = f"{joined[name.lower()]}, {value}" if name.lower() in joined else value
+    return joined
