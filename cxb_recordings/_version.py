@@ -1,3 +1,3 @@
 """The version, and nothing that needs to be imported to read it."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

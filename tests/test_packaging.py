@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from configparser import ConfigParser
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -137,6 +137,7 @@ def pins(name: str) -> dict[str, str]:
 
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
+    environment["SOURCE_DATE_EPOCH"] = "1790000000"
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -169,6 +170,45 @@ def test_every_dependency_is_pinned_for_the_newest_run(extra: str) -> None:
     assert {canonicalize_name(requirement.name) for requirement in wanted} - set(pins("constraints.txt")) == set()
 
 
+def test_the_page_on_installation_says_which_dependencies_have_left_the_oldest_python() -> None:
+    names = {canonicalize_name(need.name) for need in requirements(config()["options"]["install_requires"])}
+    pinned = requirements((PROJECT / "constraints.txt").read_text())
+    old = [pin for pin in pinned if pin.marker and pin.marker.evaluate({"python_version": "3.10"})]
+
+    said = re.findall(r"`([^`]*) (\S+)` is the last", (PROJECT / "docs/install.md").read_text())
+    assert said == [(pin.name, str(pin.specifier)[2:]) for pin in old if canonicalize_name(pin.name) in names]
+
+
+def test_the_page_on_installation_has_the_pythons_that_are_supported() -> None:
+    supported = re.findall(r"Python :: (3\.\d+)", config()["metadata"]["classifiers"])
+
+    assert config()["options"]["python_requires"] == f">={supported[0]}"
+    assert f"| Python | {supported[0]} | {supported[-1]} |" in (PROJECT / "docs/install.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "shown"),
+    [
+        ("[b](docs/b.md#c), [d](https://d.example), [e](#e)", "", "b, [d](https://d.example), [e](#e)"),
+        ("![p](docs/p.png)", "", ""),
+        (
+            "![p](docs/p.png) [L](LICENSE)",
+            "https://a.example/x",
+            "![p](https://a.example/x/docs/p.png) [L](https://a.example/x/LICENSE)",
+        ),
+    ],
+)
+def test_the_readme_on_an_index_has_no_link_that_leads_into_the_repository(text: str, address: str, shown: str) -> None:
+    spec = spec_from_file_location("project_setup", PROJECT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    assert module.readme_for_an_index(text, address) == shown
+    assert module.ADDRESS == ""
+
+
 def test_importing_the_package_warns_of_nothing() -> None:
     run(sys.executable, "-W", "error", "-c", "import cxb_recordings", cwd=PROJECT)
 
@@ -184,13 +224,35 @@ class Distributions:
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
     """An sdist built from a copy of the project, and the wheel built from that sdist."""
-    directory = tmp_path_factory.mktemp("build")
+    return build(tmp_path_factory.mktemp("build"))
+
+
+def build(directory: Path) -> Distributions:
     copy = directory / "project"
     ignored = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__", "*.egg-info", "build", "dist")
     shutil.copytree(PROJECT, copy, ignore=ignored)
     run(sys.executable, "-m", "build", "--outdir", directory, copy, cwd=directory)
     [wheel], [sdist] = directory.glob("*.whl"), directory.glob("*.tar.gz")
     return Distributions(wheel, sdist)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_a_second_build_has_the_same_bytes_and_an_index_takes_it(
+    distributions: Distributions, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if find_spec("twine") is None:
+        missing(request, "twine (extra lint)")
+    again = build(tmp_path)
+
+    assert again.wheel.read_bytes() == distributions.wheel.read_bytes()
+    assert again.sdist.read_bytes() == distributions.sdist.read_bytes()
+    shown = run(sys.executable, "-m", "twine", "check", "--strict", again.wheel, again.sdist, cwd=tmp_path)
+    assert shown.count("PASSED") == 2
+    with zipfile.ZipFile(again.wheel) as archive:
+        [metadata] = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
+    assert "pip install" in metadata
+    assert re.findall(r"\]\((?!https?:|#)", metadata) == []
 
 
 @pytest.mark.full
