@@ -30,7 +30,7 @@ MOST = 500  # calls in the table: a real host pages in its database
 _SECONDS = 5  # for one question to the database
 _FIELDS = (
     *("session_id", "recording_key", "recording_url", "recording_filename"),
-    *("caller", "agent", "started_at", "seconds", "places"),
+    *("tenant", "caller", "agent", "started_at", "seconds", "places"),
 )
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)  # one that needs no quoting in a URL
 
@@ -43,6 +43,7 @@ class CallSummary:
         key: the storage key of its recording; None where there is none.
         filename: what clients call its recording, in the link and where they save it; None where the call has no such
             name.
+        tenant: whose bucket its recording is in; empty for the bucket of all others.
         seconds: the recording's duration; None where nobody measured it.
         places: where the recording is stored, in words; empty while it is not stored yet, None where nobody noted it.
         peaks: its recording's shape (see :func:`.waveform.measure`); empty in the table, and where nobody measured.
@@ -52,6 +53,7 @@ class CallSummary:
     session_id: str
     key: str | None = None
     filename: str | None = None
+    tenant: str = ""
     caller: str = ""
     agent: str = ""
     started_at: datetime | None = None
@@ -78,6 +80,7 @@ class CallSummary:
             session_id=call["session_id"],
             key=recording_key_from_call(call),
             filename=filename if isinstance(filename, str) and _FILE_NAME.fullmatch(filename) else None,
+            tenant=str(call.get("tenant") or ""),
             caller=str(call.get("caller") or ""),
             agent=str(call.get("agent") or ""),
             started_at=started_at,
@@ -145,7 +148,7 @@ class MongoCalls(MongoCallRepository):
 
     def __init__(self, collection: Collection[dict[str, Any]]) -> None:
         """Use `collection`."""
-        super().__init__(collection)
+        super().__init__(collection, fields=("tenant",))  # what the settings provider looks at
         self._documents = collection
         self._shown = {"_id": False, "recording_access_revoked": True} | dict.fromkeys(_FIELDS, True)
 

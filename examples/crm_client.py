@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from cxb_recordings import RecordingService, SettingsError, crm_url_problem
+from cxb_recordings import RecordingService, SettingsError, crm_url_problem, recording_key_from_call
+from cxb_recordings.calls.repository import Call
 
 from .calls import Calls
 
@@ -56,15 +57,16 @@ class CrmClient:
         Raises:
             CrmUnavailable: it does not take it.
         """
-        call, link = self._calls.summary(session_id), self.link(session_id)
-        if call is None or link is None:
+        call, document = self._calls.summary(session_id), self._calls.find_by_session_id(session_id)
+        link = self.link(session_id)
+        if call is None or document is None or link is None:
             raise CrmUnavailable("the call has no link")
-        problem = crm_url_problem(link, self._recordings.settings())
+        problem = crm_url_problem(link, self._recordings.settings(document))
         if problem is not None:
             raise CrmUnavailable(f"the link can't go there: {problem}")
         activity = {"session_id": session_id, "contact": call.caller, "agent": call.agent, "recording_url": link}
         # Never send this one: it goes along for the CRM's page that shows why.
-        activity["signed_url"] = self._signed_url(call.key)
+        activity["signed_url"] = self._signed_url(document)
         try:
             reply = self._session.post(
                 f"{self.url}/api/activities", data=activity, headers={"X-Api-Key": self._key}, timeout=_TIMEOUT
@@ -74,10 +76,11 @@ class CrmClient:
         if reply.status_code != 201:
             raise CrmUnavailable(f"it answers {reply.status_code}")
 
-    def _signed_url(self, key: str | None) -> str:
+    def _signed_url(self, call: Call) -> str:
+        key = recording_key_from_call(call)
         if key is None:
             return ""
         try:
-            return self._recordings.generate_signed_url(key)
+            return self._recordings.generate_signed_url(key, call=call)
         except (SettingsError, ValueError):  # no storage, or a key that it can't have
             return ""

@@ -106,15 +106,15 @@ def _add_calls(pages: Blueprint, calls: Calls, crm: CrmClient, sources: Sources)
             "call.html",
             call=found,
             link=crm.link(session_id),
-            sources=sources.all(),
+            sources=sources.all(calls.find_by_session_id(session_id)),
             notice=NOTICES.get(request.args.get("done", "")),
         )
 
     @pages.get("/calls/<session_id>/sources")
     def holding(session_id: str) -> str:
         """The panel of sources, after each of them was asked for the recording."""
-        found = calls.summary(session_id) or abort(404)
-        return render_template("_sources.html", sources=sources.holding(found.key) if found.key else sources.all())
+        found = calls.find_by_session_id(session_id) or abort(404)
+        return render_template("_sources.html", sources=sources.holding(found))
 
 
 def _add_availability(pages: Blueprint, recordings: RecordingService, calls: Calls) -> None:
@@ -182,5 +182,5 @@ def _error_page(status: int, detail: str, title: str = "That did not work") -> A
 
 
 def _matches(call: CallSummary, words: str) -> bool:
-    text = " ".join((call.caller, call.agent, call.session_id, *(call.places or ()))).casefold()
+    text = " ".join((call.caller, call.agent, call.tenant, call.session_id, *(call.places or ()))).casefold()
     return all(word in text for word in words.casefold().split())

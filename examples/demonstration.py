@@ -16,11 +16,13 @@ from cxb_recordings.settings import read_settings
 from . import audio, waveform
 from .sources import STORAGE, fleet_name
 from .storage import RecordingStore
+from .tenants import TENANTS, for_tenant
 
 HOUR = 3600
 FIRST_DAY = datetime(2026, 5, 4, 8, 12, tzinfo=timezone.utc)
 FLEET_1, FLEET_2 = fleet_name(1), fleet_name(2)
 
+_TENANTS = {"Ines Duarte": "iberia", "Jonas Weber": "nordic"}  # by agent
 # Caller, agent, seconds: the ordinary calls of a week.
 _CALLS = (
     ("Marta Lindqvist", "Ines Duarte", 187),
@@ -52,6 +54,11 @@ class Recording:
     token: str = field(default_factory=mint_recording_access_token, repr=False)
 
     @property
+    def tenant(self) -> str | None:
+        """Whose bucket it is in; None for the bucket of all others."""
+        return _TENANTS.get(self.agent)
+
+    @property
     def filename(self) -> str:
         """What clients call it."""
         return f"{self.session_id}.{self.key.rpartition('.')[2]}"
@@ -63,6 +70,7 @@ class Recording:
             "recording_key": self.key,
             "recording_filename": self.filename,
             "recording_access_token": self.token,
+            "tenant": self.tenant,
             "caller": self.caller,
             "agent": self.agent,
             "started_at": self.started_at,
@@ -134,6 +142,7 @@ def make_recordings(*, on_fleet: bool) -> Recordings:
         "recording_key": f"demo/2026/05/later-{secrets.token_hex(4)}.wav",  # an earlier start's may be stored
         "recording_filename": "demo-later.wav",
         "recording_access_token": mint_recording_access_token(),
+        "tenant": _TENANTS["Jonas Weber"],
         "caller": "Nadia Haddad",
         "agent": "Jonas Weber",
         "started_at": FIRST_DAY + timedelta(days=8, hours=7),
@@ -143,13 +152,15 @@ def make_recordings(*, on_fleet: bool) -> Recordings:
 
 
 def upload(recordings: Recordings, storage: Mapping[str, str]) -> Iterator[str]:
-    """Put recordings into the bucket, which is made where it is absent; yields what is being done."""
-    store, settings = RecordingStore(), read_settings({"minio": storage}).require_storage()
-    store.make_bucket(settings)
+    """Put recordings into the buckets, which are made where they are absent; yields what is being done."""
+    store, buckets = RecordingStore(), {}
+    for tenant in (None, *TENANTS):
+        buckets[tenant] = read_settings(for_tenant({"minio": storage}, tenant)).require_storage()
+        store.make_bucket(buckets[tenant])
     size = sum(len(recording.body) for recording in recordings.stored)
     yield f"storing {len(recordings.stored)} recordings ({size / 1e6:.1f} MB)"
     for recording in recordings.stored:
-        store.put(settings, recording.key, recording.body, recording.media_type)
+        store.put(buckets[recording.tenant], recording.key, recording.body, recording.media_type)
 
 
 def curl_commands(
@@ -203,4 +214,5 @@ def curl_commands(
     yield f"# The recording of a call that is not stored yet; open {base}/calls/demo-later before: 200"
     yield f"{machine} -X PUT -F audio=@public.wav {base}/api/v1/calls/demo-later/recording"
     yield "# A finished call comes in, with the recording from above: 201"
-    yield f"{machine} -F session_id=my-call -F caller=Me -F agent=You -F audio=@public.wav {base}/api/v1/calls"
+    fields = "-F session_id=my-call -F tenant=nordic -F caller=Me -F agent=You -F audio=@public.wav"
+    yield f"{machine} {fields} {base}/api/v1/calls"

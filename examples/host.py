@@ -17,6 +17,7 @@ from .calls import Calls
 from .crm_client import CrmClient
 from .plugs import Plug
 from .sources import Sources
+from .tenants import settings_by_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def create_app(settings_provider: Callable[[], Mapping[str, Any]], calls: Calls,
     """Make the application.
 
     Args:
-        settings_provider: returns the system settings: where storage and fleet hosts are.
+        settings_provider: returns the system settings: where storage and fleet hosts are. A tenant's bucket is made of
+            them.
         calls: finds and stores calls.
         options: the rest.
     """
@@ -54,7 +56,7 @@ def create_app(settings_provider: Callable[[], Mapping[str, Any]], calls: Calls,
     JWTManager(app)
 
     # All that recordings need: both routes, and what builds the links. The rest is the host's own.
-    recordings = register(app, settings_provider, calls)
+    recordings = register(app, settings_by_call(settings_provider), calls)
 
     crm = CrmClient(options.crm_url, options.crm_key, recordings=recordings, calls=calls, public_url=options.public_url)
     sources = Sources(recordings, options.plugs)

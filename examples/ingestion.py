@@ -82,14 +82,14 @@ class Ingestion:
 
     def take_recording(self, session_id: str, audio: FileStorage | None) -> None:
         """Store the recording of a call that came without."""
-        call = self._calls.summary(session_id)
-        if call is None:
+        call, document = self._calls.summary(session_id), self._calls.find_by_session_id(session_id)
+        if call is None or document is None:
             raise Refused(404, "session_id", "there is no such call")
         if call.is_stored or call.key is None:
             raise Refused(409, "audio", "the call's recording is stored already")
         if audio is None:
             raise Refused(400, "audio", "a file is needed")
-        self._calls.note(session_id, self._stored(audio, call.key))
+        self._calls.note(session_id, self._stored(document, audio, call.key))
 
     def outcome(self, session_id: str) -> dict[str, str | None]:
         """The reply about a call for a machine: its link, which the CRM gets too as soon as it plays."""
@@ -118,18 +118,18 @@ class Ingestion:
         if [audio, key, follows].count(None) != 2:
             raise Refused(400, "audio", "a file, or recording_key, or audio_follows, and only one of them, is needed")
         if key is not None:
-            return {"recording_key": key_of(key), "places": _places(key, self._sources)}
+            return {"recording_key": key_of(key), "places": _places({**call, "recording_key": key}, self._sources)}
         if audio is not None:
             new = _new_key(call, ending_of(audio))
-            return {"recording_key": new, **self._stored(audio, new)}
+            return {"recording_key": new, **self._stored(call, audio, new)}
         return {"recording_key": _new_key(call, known_ending(follows or "", "audio_follows", "one of")), "places": []}
 
-    def _stored(self, audio: FileStorage, key: str) -> dict[str, Any]:
-        """Store a file under a key; returns what the call's document says of it from now on."""
+    def _stored(self, call: Mapping[str, Any], audio: FileStorage, key: str) -> dict[str, Any]:
+        """Store a call's file under a key; returns what the call's document says of it from now on."""
         ending = ending_of(audio)
         if not key.endswith(f".{ending}"):
             raise Refused(415, "audio", f"a file whose name ends in .{key.rpartition('.')[2]} is needed for this call")
-        storage = self._recordings.settings().storage
+        storage = self._recordings.settings(call).storage  # the bucket of the call's tenant
         if storage is None:
             raise Refused(503, "audio", "storage is not configured")
         measured = measure(audio.stream) if ending == "wav" else {}
@@ -147,9 +147,9 @@ def _new_key(call: Mapping[str, Any], ending: str) -> str:
     return f"calls/{call['started_at']:%Y/%m}/{call['session_id']}-{secrets.token_hex(4)}.{ending}"
 
 
-def _places(key: str, sources: Sources) -> list[str]:
+def _places(call: Mapping[str, Any], sources: Sources) -> list[str]:
     """Where a recording is stored that was not uploaded here."""
-    found = sources.holding(key)
+    found = sources.holding(call)
     places = [source.name for source in found if source.holding == "has it"]
     if places:
         return places

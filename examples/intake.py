@@ -14,6 +14,8 @@ from werkzeug.datastructures import FileStorage
 
 from cxb_recordings.playback.source import key_is_askable
 
+from .tenants import TENANTS
+
 # By file ending. Browsers don't play AMR, and the dashboard says so: convert it before it gets here.
 MEDIA_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg", "m4a": "audio/mp4", "amr": "audio/AMR"}
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -39,6 +41,11 @@ def call_of(form: Mapping[str, str]) -> dict[str, Any]:
         call[name] = form.get(name, "").strip()
         if len(call[name]) > _LONGEST_NAME or not call[name].isprintable():
             raise Refused(400, name, f"{_LONGEST_NAME} printable characters at most are needed")
+    tenant = form.get("tenant")
+    if tenant is not None:
+        if tenant not in TENANTS:
+            raise Refused(400, "tenant", f"one of {', '.join(TENANTS)} is needed")
+        call["tenant"] = tenant
     seconds = form.get("seconds")
     if seconds is not None:
         if not re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", seconds, re.ASCII):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from cxb_recordings import RecordingService
+from cxb_recordings import RecordingService, recording_key_from_call
+from cxb_recordings.calls.repository import Call
 from cxb_recordings.errors import RecordingMissing, SourceUnavailable
 from cxb_recordings.sources.fleet import FLEET
 
@@ -23,7 +24,7 @@ class Source:
     Attributes:
         number: its place in the order in which sources are asked, from 0; 0 is storage.
         name: what people call it.
-        address: host and port.
+        address: host and port; of the storage of a call, its bucket besides.
         plug: what can be pulled; None for a real service, which has a plug of its own.
         holding: ``has it``, ``does not have it`` or ``can't be reached``; empty where nobody asked.
     """
@@ -48,13 +49,15 @@ class Sources:
         self._recordings = recordings
         self._plugs = plugs
 
-    def all(self) -> list[Source]:
-        """The sources in the order in which they are asked."""
-        settings = self._recordings.settings()
+    def all(self, call: Call | None = None) -> list[Source]:
+        """The sources in the order in which they are asked, for `call` where there is one."""
+        settings = self._recordings.settings(call)
         fleet = enumerate((host.base_url for host in settings.section(FLEET).sources), start=1)
         found = [self._source(number, fleet_name(number), url) for number, url in fleet]
         if settings.storage is not None:
-            found.insert(0, self._source(0, STORAGE, settings.storage.endpoint_url))
+            source = self._source(0, STORAGE, settings.storage.endpoint_url)
+            address = source.address if call is None else f"{source.address}/{settings.storage.bucket}"
+            found.insert(0, replace(source, address=address))
         return found
 
     def names(self) -> dict[str, str]:
@@ -62,11 +65,13 @@ class Sources:
         hosts = enumerate(self._recordings.settings().section(FLEET).sources, start=1)
         return {_STORAGE_IN_SIGNALS: STORAGE} | {host.base_url: fleet_name(number) for number, host in hosts}
 
-    def holding(self, key: str) -> list[Source]:
-        """Ask each source for the recording (HEAD)."""
-        names = self.names()
+    def holding(self, call: Call) -> list[Source]:
+        """Ask each source for the recording of a call (HEAD)."""
+        key, names = recording_key_from_call(call), self.names()
+        if key is None:
+            return self.all(call)
         answers = {}
-        for source in self._recordings.sources.of(self._recordings.settings().sections):
+        for source in self._recordings.sources.of(self._recordings.settings(call).sections):
             try:
                 source.describe(key)
                 answers[names[source.name]] = "has it"
@@ -74,7 +79,7 @@ class Sources:
                 answers[names[source.name]] = "does not have it"
             except SourceUnavailable:
                 answers[names[source.name]] = "can't be reached"
-        return [replace(source, holding=answers.get(source.name, "")) for source in self.all()]
+        return [replace(source, holding=answers.get(source.name, "")) for source in self.all(call)]
 
     def _source(self, number: int, name: str, url: str) -> Source:
         return Source(number, name, urlsplit(url).netloc, self._plugs.get(url))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import cache
 from typing import IO, Any
 
@@ -55,9 +56,10 @@ class RecordingStore:
             raise StorageRefused(str(error)) from error
 
     def _client(self, storage: StorageSettings) -> Any:
+        store = replace(storage, bucket="")  # tenants' buckets share a client
         with self._lock:
-            if self._made is None or self._made[0] != storage:
-                self._made = (storage, _make_client(storage))
+            if self._made is None or self._made[0] != store:
+                self._made = (store, _make_client(storage))
             return self._made[1]
 
 

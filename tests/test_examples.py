@@ -127,8 +127,9 @@ def test_the_example_plays_from_a_real_store(
     assert not any("fleet" in comment for comment, _ in commands), "nothing was put on somebody else's fleet host"
     for comment, command in commands:
         shell.check(comment, command)
-    stored = any_bucket.client.list_objects_v2(Bucket=any_bucket.name)["Contents"]
-    assert "demo/2026/05/short call ü.wav" in [item["Key"] for item in stored]
+    for bucket, key in (("", "02.wav"), ("-iberia", "hour.wav"), ("-nordic", "short call ü.wav")):
+        stored = any_bucket.client.list_objects_v2(Bucket=any_bucket.name + bucket)["Contents"]
+        assert f"demo/2026/05/{key}" in [item["Key"] for item in stored]
 
 
 @pytest.mark.full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -58,6 +59,14 @@ class CallCentre:
     def ingest(self, **fields: Any) -> Any:
         headers = {"X-Ingestion-Secret": SECRET}
         return self.client.post("/api/v1/calls", data=fields, headers=headers, content_type="multipart/form-data")
+
+    def put_recording(self, session_id: str, audio: bytes, name: str = "call.wav") -> Any:
+        return self.client.put(
+            f"/api/v1/calls/{session_id}/recording",
+            data={"audio": (io.BytesIO(audio), name)},
+            headers={"X-Ingestion-Secret": SECRET},
+            content_type="multipart/form-data",
+        )
 
     def link(self, session_id: str) -> str:
         """The path of a call's public link."""

@@ -17,6 +17,7 @@ CALL = {
     "session_id": "s-1",
     "recording_key": "a/b.wav",
     "recording_filename": "s-1.wav",
+    "tenant": "nordic",
     "caller": "Ada",
     "agent": "Zoe",
     "started_at": NOON,
@@ -37,6 +38,7 @@ def test_a_call_that_was_inserted_is_listed_and_found(calls: Calls) -> None:
         "s-1",
         "a/b.wav",
         filename="s-1.wav",
+        tenant="nordic",
         caller="Ada",
         agent="Zoe",
         started_at=NOON,
@@ -47,7 +49,7 @@ def test_a_call_that_was_inserted_is_listed_and_found(calls: Calls) -> None:
     assert calls.summary("s-1") == summary
     found = calls.find_by_session_id("s-1")
     assert found is not None
-    assert found["recording_key"] == "a/b.wav"
+    assert (found["recording_key"], found["tenant"]) == ("a/b.wav", "nordic")
 
 
 def test_a_session_id_is_taken_once(calls: Calls) -> None:

@@ -150,6 +150,8 @@ def test_nobody_else_may_ingest(centre: CallCentre) -> None:
         ("caller", 400, {"caller": "x" * 81}),
         ("caller", 400, {"caller": "two\nlines"}),
         ("agent", 400, {"agent": "\x1b[31m"}),
+        ("tenant", 400, {"tenant": "nobody"}),
+        ("tenant", 400, {"tenant": ""}),
         ("seconds", 400, {"seconds": "-1"}),
         ("seconds", 400, {"seconds": "nan"}),
         ("seconds", 400, {"seconds": "1e9"}),
