@@ -140,8 +140,7 @@ class RecordingService:
         """Whether a recording is there. The sources are asked as for a HEAD of its link, and nothing is downloaded.
 
         It takes no slot of `max_streams` and sends no signal of a playback; a source that can't be reached is put aside
-        as by a playback. It may take as long as a playback waits for its first byte: `search_timeout`, and on top of
-        that one request.
+        as by a playback. It may take `search_timeout`, and on top of that what is asked of one source.
 
         Args:
             call_or_key: the call, as the repository returns it, or a storage key. A settings provider that takes the

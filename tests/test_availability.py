@@ -15,7 +15,7 @@ from cxb_recordings.testing import InMemorySource
 from tests.fakes import Searching
 from tests.servers import free_port
 from tests.servers.conversation import Received
-from tests.servers.origin import Origin, OriginFactory
+from tests.servers.origin import OriginFactory
 from tests.servers.replies import archived, chunked, reply, s3_error
 from tests.web.site import KEY, Site, host_app
 
@@ -292,13 +292,3 @@ def test_a_receiver_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture
 
     with signals.source_put_aside.connected_to(raising, service):
         assert service.availability("a.wav").status == "unreachable"
-
-
-def test_a_server_that_is_killed_meanwhile_is_unreachable() -> None:
-    with Origin({KEY: DATA}) as origin:
-        service = RecordingService(origin.fleet)
-        assert service.availability(KEY)
-    found = service.availability(KEY)
-
-    assert found.status == "unreachable"
-    assert "refused" in dict(found.reasons)[origin.url]
