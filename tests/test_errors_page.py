@@ -50,7 +50,9 @@ def _code(cell: str) -> str | None:
 
 def an_app(settings: Any = dict, calls: Any = None, **options: Any) -> Flask:
     app = Flask("host")
-    app.config["JWT_SECRET_KEY"] = "a key of sixty-four characters, as long as the longest hash needs"
+    app.config["SECRET_KEY"] = app.config["JWT_SECRET_KEY"] = (
+        "a key of sixty-four characters, as long as the longest hash needs"
+    )
     JWTManager(app)
     register(app, settings, calls or InMemoryCallRepository(CALLS), **options)
     return app
@@ -60,7 +62,7 @@ def ask(app: Flask, path: str, role: str = "admin", **request: Any) -> Any:
     with app.app_context():
         token = create_access_token("anna", additional_claims={"role": role})
     headers = {"Authorization": f"Bearer {token}"} | request.pop("headers", {})
-    return app.test_client().get(path, headers=headers, **request)
+    return app.test_client().open(path, headers=headers, **request)
 
 
 def with_a_recording(**request: Any) -> Any:
@@ -112,6 +114,11 @@ def in_an_archive() -> Any:
         return ask(an_app(store.storage), f"{ADMIN}/s")
 
 
+def without_a_playback_url() -> Any:
+    app = an_app(identity=lambda: "x" * 200, playback_url_prefix="/playback")
+    return ask(app, f"{ADMIN}/s/playback-url", method="POST")
+
+
 CASES: dict[Row, Callable[[], Any]] = {
     (401, None, None, "This needs a valid access token."): lambda: an_app().test_client().get(f"{ADMIN}/s"),
     (403, None, None, "This needs an administrator's token."): lambda: ask(an_app(), f"{ADMIN}/s", role="agent"),
@@ -136,6 +143,7 @@ CASES: dict[Row, Callable[[], Any]] = {
         an_app(identity=raises), f"{ADMIN}/s"
     ),
     (503, "JWT check", None, "The recording can't be looked up at the moment."): without_a_jwt_key,
+    (503, "playback URL", None, "The recording can't be looked up at the moment."): without_a_playback_url,
     (503, "sources", None, "The recording can't be reached at the moment."): lambda: ask(
         an_app(lambda: DOWN, outage_status=503), f"{ADMIN}/s"
     ),
@@ -177,4 +185,4 @@ def test_the_code_has_no_status_step_or_detail_that_the_page_does_not_name() -> 
     named = {("status", str(status)) for status, *_ in CASES} | {("detail", detail) for *_, detail in CASES}
     named |= {("step", step) for _, step, _, _ in CASES if step}
     named |= {("reason", reason) for _, _, reason, _ in CASES if reason}
-    assert in_code == named | {("step", "token")}  # of signals and logs only
+    assert in_code == named | {("step", "token"), ("step", "expired")}  # of signals and logs only
