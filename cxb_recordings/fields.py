@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Literal
 
 MISSING = "missing"  # what is wrong with a field that is needed and not there
 
@@ -68,6 +69,24 @@ class Outline:
     misnamed: tuple[tuple[str, str], ...] = ()
 
 
+Origin = Literal["given", "alias", "inferred", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What may be shown of a field that is read.
+
+    Attributes:
+        field: its dotted name.
+        origin: ``given``, ``alias`` (by its short name), ``inferred`` from another field, or ``default``.
+        value: as it is used; None for what may be a secret, and for what is malformed.
+    """
+
+    field: str
+    origin: Origin
+    value: str | bool | None = None
+
+
 def scalar(value: object) -> Scalar:
     """The value, or its type where it is neither a string nor a boolean nor None."""
     return value if value is None or isinstance(value, (str, bool)) else type(value)
@@ -83,6 +102,20 @@ def outline(section: object, fields: tuple[Field, ...]) -> Outline | Scalar:
 def _value(section: Mapping[object, object], field: Field) -> Scalar:
     value = section.get(field.name)
     return scalar(section.get(field.short) if field.short and _is_absent(value) else value)
+
+
+def origin_of(section: Mapping[object, object], field: Field) -> Origin | None:
+    """Under which of its names a field is in a section; None where it is not."""
+    if not _is_absent(section.get(field.name)):
+        return "given"
+    return "alias" if field.short and not _is_absent(section.get(field.short)) else None
+
+
+def unknown(section: object, fields: Iterable[Field], prefix: str = "") -> list[str]:
+    """The dotted names in a section that are none of `fields`; a name that is no plain word is ``…``."""
+    known = {name for field in fields for name in (field.name, field.short)}
+    names = (name for name in section if name not in known) if isinstance(section, Mapping) else ()
+    return [f"{prefix}{name if isinstance(name, str) and _NAME.fullmatch(name) else '…'}" for name in names]
 
 
 def _is_absent(value: object) -> bool:

@@ -16,12 +16,13 @@ from flask.cli import with_appcontext
 
 from ..availability import Availability
 from ..calls.repository import Call, CallRepository, TokenStore
-from ..findings import what
+from ..findings import what, worst_first
 from ..service import RecordingService
-from .doctor import diagnose
+from .doctor import diagnose, find_session
 from .jwt import JudgeJwt, check_jwt, check_jwt_key
+from .output import SCHEMA_VERSION, ReaderGone, Show, json_text, printable, say, shown_as, shown_fields
 from .public import check_public
-from .report import ReaderGone, Show, json_text, printable, say, shown_as
+from .ticket import describe_options, describe_settings, versions
 from .trace import token_of, trace_session, trace_token
 
 _logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class RecordingsGroup(click.Group):
         """Without a registration yet."""
         super().__init__("recordings", help="Look after call recordings and their links.")
         self.registrations: dict[str, Registration] = {}
-        for command in (doctor, trace, availability, link, rotate, revoke, backfill):
+        for command in (doctor, trace, report, availability, link, rotate, revoke, backfill):
             self.add_command(command)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -188,6 +189,32 @@ def availability(
         for name, reason in found.reasons:
             say(printable(f"  {name}: {reason}"))
     click.get_current_context().exit(_EXIT_STATUSES[found.status])
+
+
+@_command
+@click.option("--session-id", help="Of the call whose settings are told, where they differ by call.")
+def report(registration: Registration, session_id: str | None) -> None:
+    """Print what a ticket needs: settings without secrets, options, versions and what the doctor finds."""
+    service = registration.service
+    findings = diagnose(service, registration.call_repo, session_id)
+    if registration.judge_jwt is not None:
+        findings += check_jwt_key(current_app)
+    call, absence = (None, []) if session_id is None else find_session(registration.call_repo, session_id)
+    try:
+        settings = {} if absence else describe_settings(service.settings_document(call))
+    except Exception:  # noqa: BLE001 - the provider is the host's code; the findings say what it raised
+        settings = {}
+    say(
+        json_text(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "versions": versions(),
+                "options": describe_options(service.options),
+                "settings": settings,
+                "findings": [shown_fields(finding) for finding in worst_first(findings)],
+            }
+        )
+    )
 
 
 def _availability_of(registration: Registration, find: Callable[[], Call | None]) -> Availability:

@@ -17,7 +17,7 @@ from urllib3.exceptions import ProtocolError
 
 from ..endpoints import split_base_url
 from ..errors import NotARecording, RecordingMissing, SourceUnavailable
-from ..fields import Fault, Field, Outline, Scalar, not_read, outline, read_secret, scalar, type_name
+from ..fields import Fault, Field, Outline, Scalar, Setting, not_read, outline, read_secret, scalar, type_name, unknown
 from ..findings import Check, Finding
 from .http_source import HttpSource
 from .kind import Section, SourceKind
@@ -209,6 +209,24 @@ class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
             remedy = "put the URL that it leads to into cxbcore_fleet: redirects are not followed"
             return f"{exc.reason}: it redirects", remedy
         return exc.reason, "look at the host's own log"
+
+    def describe(self, document: Mapping[object, object]) -> Iterator[Setting]:
+        """See :meth:`SourceKind.describe`; a malformed URL is not shown."""
+        entries = self.outline(document).hosts
+        for number, entry in enumerate(entries if isinstance(entries, tuple) else ()):
+            host = _read_host(entry, "", None, [])
+            url = host.base_url if host else None
+            yield Setting(f"cxbcore_fleet[{number}]", "given", url)
+            if isinstance(entry, Outline) and entry.values[1] not in (None, ""):
+                yield Setting(f"cxbcore_fleet[{number}].secret", "given")
+        told = super().describe(document)
+        yield from (each for each in told if each.field != "cxbcore_fleet" or not isinstance(entries, tuple))
+
+    def unknown(self, document: Mapping[object, object]) -> list[str]:
+        """See :meth:`SourceKind.unknown`."""
+        hosts = document.get("cxbcore_fleet")
+        entries = enumerate(hosts) if isinstance(hosts, (list, tuple)) else ()
+        return [name for number, entry in entries for name in unknown(entry, _HOST_FIELDS, f"cxbcore_fleet[{number}].")]
 
     def check_absence(self, section: Section[FleetHostSettings]) -> Iterator[Finding]:
         """See :meth:`SourceKind.check_absence`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ..errors import RecordingMissing, SourceUnavailable
-from ..fields import Fault, Field
+from ..fields import Fault, Field, Setting, origin_of
 from ..findings import Check, Finding
 from ..playback.opening import prove
 from ..playback.pace import Pace
@@ -102,6 +102,16 @@ class SourceKind(ABC, Generic[Settings, Source]):
 
     def similar_keys(self, source: Source, key: str) -> list[str]:  # noqa: ARG002
         """Keys of the source that differ from `key` in upper and lower case alone, as far as it can list them."""
+        return []
+
+    def describe(self, document: Mapping[object, object]) -> Iterator[Setting]:
+        """What may be shown of the fields in the system settings: no value but what can't be a secret."""
+        for each in self.fields:
+            if origin := origin_of(document, each):
+                yield Setting(each.name, origin)
+
+    def unknown(self, document: Mapping[object, object]) -> list[str]:  # noqa: ARG002
+        """The names within this kind's fields that are not read."""
         return []
 
     def check_absence(self, section: Section[Settings]) -> Iterator[Finding]:  # noqa: ARG002

@@ -8,13 +8,13 @@ from functools import lru_cache
 from weakref import WeakValueDictionary
 
 from ...errors import SourceUnavailable
-from ...fields import Fault, Outline, Scalar, not_read, outline
+from ...fields import Fault, Outline, Scalar, Setting, not_read, outline, unknown
 from ...findings import Check, Finding
 from ..kind import Section, SourceKind
 from ..transport import Transport
 from .checks import check_store, explain_absence, explain_refusal, similar_keys
 from .client import ObjectStorage, Pools
-from .settings import FIELDS, REQUIRED, SECTION, StorageSettings, read
+from .settings import FIELDS, REQUIRED, SECTION, StorageSettings, describe, read
 
 REMEMBERED_STORAGES = 512  # there may be one for each tenant, and keys are rotated for years
 
@@ -65,6 +65,18 @@ class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
     def similar_keys(self, source: ObjectStorage, key: str) -> list[str]:
         """See :meth:`SourceKind.similar_keys`."""
         return similar_keys(source, key)
+
+    def describe(self, document: Mapping[object, object]) -> Iterator[Setting]:
+        """See :meth:`SourceKind.describe`; a malformed section has no values."""
+        section = document.get(SECTION.name)
+        if isinstance(section, Mapping):
+            yield from describe(section, next(iter(self.read(self.outline(document)).sources), None))
+        elif section is not None:
+            yield Setting(SECTION.name, "given")
+
+    def unknown(self, document: Mapping[object, object]) -> list[str]:
+        """See :meth:`SourceKind.unknown`."""
+        return unknown(document.get(SECTION.name), FIELDS, f"{SECTION.name}.")
 
     def check_absence(self, section: Section[StorageSettings]) -> Iterator[Finding]:
         """See :meth:`SourceKind.check_absence`."""

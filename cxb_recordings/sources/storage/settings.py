@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from ...endpoints import endpoint_url, region_from_endpoint
+from ...endpoints import StorageHost, endpoint_url, region_from_endpoint
 from ...fields import (
     MISSING,
     Fault,
     Field,
     Outline,
     Scalar,
+    Setting,
+    origin_of,
     read_required,
     read_required_secret,
     read_secret,
@@ -87,3 +91,25 @@ def _read_endpoint(value: Scalar, secure: bool, faults: list[Fault]) -> str:
     except ValueError as exc:
         faults.append(Fault("minio.endpoint", str(exc)))
         return ""
+
+
+def describe(section: Mapping[object, object], storage: StorageSettings | None) -> Iterator[Setting]:
+    """What may be shown of the section: of each field where it comes from, and the value of what is no secret.
+
+    Args:
+        section: as it is in the system settings.
+        storage: what it was read as; None where it has faults.
+    """
+    shown: dict[str, str | bool] = {}
+    is_inferred: dict[str, bool] = {}  # of what is there without being given; else it is a default
+    if storage is not None:
+        secure = storage.endpoint_url.startswith("https://")
+        shown = {"endpoint": storage.endpoint_url, "bucket": storage.bucket, "region": storage.region, "secure": secure}
+        names_region = StorageHost.parse(urlsplit(storage.endpoint_url).hostname or "").region is not None
+        is_inferred = {"region": names_region, "secure": "://" in str(section.get("endpoint"))}
+    for each in FIELDS:
+        origin = origin_of(section, each)
+        if origin is None and each.name in is_inferred:
+            origin = "inferred" if is_inferred[each.name] else "default"
+        if origin is not None:
+            yield Setting(f"minio.{each.name}", origin, shown.get(each.name))

@@ -61,7 +61,7 @@ def _show(findings: Iterable[Finding], *, as_json: bool, quiet: bool, fail_on: s
             "schema_version": SCHEMA_VERSION,
             "status": findings[0].status,
             "summary": {status: counts[status] for status in GRAVITY},
-            "findings": [_fields(finding) for finding in shown],
+            "findings": [shown_fields(finding) for finding in shown],
         }
         say(json_text(document))
     else:
@@ -73,7 +73,8 @@ def _show(findings: Iterable[Finding], *, as_json: bool, quiet: bool, fail_on: s
         click.get_current_context().exit(1)
 
 
-def _fields(finding: Finding) -> dict[str, object]:
+def shown_fields(finding: Finding) -> dict[str, object]:
+    """A finding as JSON has it."""
     numbers = {name: getattr(finding, name) for name in ("http_status", "seconds", "length")}
     texts = {name: getattr(finding, name) for name in ("remedy", "request_id")}
     told = {"id": finding.of.id, "status": finding.status, "check": finding.check, "seen": finding.seen}
