@@ -166,7 +166,8 @@ class _Asked:
         except RecordingMissing as exc:
             seconds = time.monotonic() - began
             found = self.kind.explain_absence(self.settings, self.source, key)
-            yield found or self._found("ok", str(exc), "", 404, seconds)
+            seen = str(exc).removeprefix(f"{self.source.name} ")
+            yield found or self._found("ok", seen, "", 404, seconds)
             return
         except SourceUnavailable as exc:
             seconds = time.monotonic() - began

@@ -79,6 +79,15 @@ def without_tls(stage: Stage) -> Case:
     return Case({"minio": store | {"endpoint": store["endpoint"].replace("http://", "https://")}})
 
 
+def behind_nginx(stage: Stage) -> str:
+    """The URL, with http, of a real nginx that speaks https on that port: it answers 400 to plain HTTP."""
+    path, port = make_certificate(stage.fixture("tmp_path") / "nginx.pem"), free_port()
+    tls = f"ssl_certificate {path}; ssl_certificate_key {path};"
+    stage.fixture("nginx")(f"server {{ listen 127.0.0.1:{port} ssl; {tls} return 404; }}", port)
+    stage.shown[f"127.0.0.1:{port}"] = "127.0.0.1:9000"
+    return f"http://127.0.0.1:{port}"
+
+
 def silent(stage: Stage) -> Case:
     origin = stage.server(None, "127.0.0.1:9000", fault="stall")
     return Case(origin.storage())

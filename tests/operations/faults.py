@@ -29,6 +29,7 @@ from .deployments import (
     AnyCall,
     Make,
     Raising,
+    behind_nginx,
     closed,
     configured,
     hosted,
@@ -69,6 +70,9 @@ FAULTS: dict[str, dict[str, Make]] = {
         "the store is not running": port_of_nobody,
         "the store hangs": silent,
         "the store speaks https, the endpoint says http": lambda s: over_tls(s, endpoint="http"),
+        "nginx speaks https for the store, the endpoint says http": lambda s: Case(
+            {"minio": s.store(endpoint=behind_nginx(s))}
+        ),
         "the store speaks http, the endpoint says https": without_tls,
         "the store's certificate is of an unknown CA": lambda s: over_tls(s, trusted=False),
         "the store's certificate is for another name": lambda s: over_tls(s, [DNSName("storage.example")]),
@@ -101,6 +105,7 @@ FAULTS: dict[str, dict[str, Make]] = {
         "the fleet's secret is wrong": hosted(secret="another"),
         "the fleet's secret is not configured": lambda s: Case({"cxbcore_fleet": [s.host()]}),
         "a fleet host is not running": hosted(fault="refuses"),
+        "a fleet host speaks https, its URL says http": lambda s: Case({"cxbcore_fleet": [behind_nginx(s)]}),
         "a fleet host redirects": hosted(fault="302"),
         "a fleet host fails": hosted(fault="500"),
         "a fleet host's URL leads to a web page": hosted(fault="page"),
