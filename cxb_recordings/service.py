@@ -1,4 +1,4 @@
-"""RecordingService: a key in, a decision and a stream out; the URL helpers on live settings.
+"""RecordingService: a key in, a decision and a stream out. Its URL helpers are in ``service_urls``.
 
 No HTTP headers and no Flask here; what sources say is judged in ``sources`` and decided upon in ``playback``.
 """
@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
 
-from . import links, storage_urls
 from .availability import Availability, call_and_key, outcome
 from .calls.repository import Call
-from .endpoints import find_object
 from .errors import RecordingMissing
 from .findings import what
 from .options import Options
 from .playback.conditions import PlaybackRequest
-from .playback.events import Event, Listener, RecordingNotFound
+from .playback.events import Event, Listener, RecordingNotFound, Tell
 from .playback.pace import Clock, Sleep
-from .playback.source import key_is_askable
-from .playback_urls import USUAL_LIFE, PlaybackUrls
+from .playback.source import RecordingSource, key_is_askable
+from .playback_urls import PlaybackUrls
 from .search import Playback, Search
+from .service_urls import ServiceUrls
 from .settings import SettingsProvider, SettingsReader, SystemSettings
 from .signals import send
 from .slots import Place, Slots
@@ -32,7 +30,7 @@ from .sources.sources import Pools, Sources
 _logger = logging.getLogger(__name__)
 
 
-class RecordingService:
+class RecordingService(ServiceUrls):
     """What ``register`` returns: finds recordings, and builds the links to them.
 
     Thread-safe. Pools of connections are made once for each process (a fork makes its own).
@@ -57,8 +55,8 @@ class RecordingService:
         sleep: Sleep = time.sleep,
     ) -> None:
         """Make a service on live settings; nothing is asked of the provider yet."""
-        self.options = options = options or Options()
-        self.playback_urls = playback_urls
+        options = options or Options()
+        super().__init__(options, playback_urls)
         self._read_settings = SettingsReader(settings_provider)
         self.sources = Sources(Pools(options.transport()), options.host_cooldown, self.tell, clock)
         self._clock = clock
@@ -118,20 +116,9 @@ class RecordingService:
         place = Place(self.heads if request.head or is_for_nginx else self.streams)
         with ExitStack() as held:
             held.callback(place.free)
-            playback = Search(
-                key,
-                request,
-                listener,
-                self.sources,
-                self.sources.of(self.settings(call).sections),
-                place,
-                self.streams if is_for_nginx else None,
-                self._stream_limits,
-                self.options.search_timeout,
-                self.tell,
-                self._clock,
-                self.sleep,
-            ).run()
+            line = self.sources.of(self.settings(call).sections)
+            streams = self.streams if is_for_nginx else None
+            playback = self._search(key, request, listener, line, place, streams, self.tell).run()
             if playback.stream is not None:
                 playback.stream.owns(held.pop_all().close)
             return playback
@@ -165,91 +152,21 @@ class RecordingService:
             return Availability("unreachable", reasons=(("settings", f"the provider raised {what(exc)}"),))
         if not line:
             return Availability("missing", reasons=(("settings", "they name no usable source"),))
-        return outcome(
-            key,
-            lambda tell: Search(
-                key,
-                PlaybackRequest(head=True),
-                Listener(),
-                self.sources,
-                line,
-                Place(Slots(None)),  # of its own: nobody listens
-                None,
-                self._stream_limits,
-                self.options.search_timeout,
-                tell,
-                self._clock,
-                self.sleep,
-            ).run(),
-        )
+        place = Place(Slots(None))  # of its own: nobody listens
+        head = PlaybackRequest(head=True)
+        return outcome(key, lambda tell: self._search(key, head, Listener(), line, place, None, tell).run())
 
-    def build_public_recording_url(
-        self, host: str, token: str, *, filename: str | None = None, scheme: str = "https"
-    ) -> str:
-        """See :func:`cxb_recordings.build_public_recording_url`; with this registration's own prefix."""
-        prefix = self.options.public_url_prefix
-        return links.build_public_recording_url(host, token, filename=filename, scheme=scheme, prefix=prefix)
-
-    def playback_url(
+    def _search(
         self,
-        session_id: str,
-        host: str | None = None,
-        *,
-        seconds: int = USUAL_LIFE,
-        identity: str | None = None,
-        scheme: str = "https",
-    ) -> str:
-        """A URL on the host's own address that plays one recording, also in a page of another site, until it expires.
-
-        Args:
-            session_id: of the call. It is not looked up here, but at each request: the URL of a call that was deleted
-                plays nothing.
-            host: the host application's public name, with a port where that is not the usual one; None for scheme, host
-                and path of the current request.
-            seconds: for which it plays, 1 to 86,400.
-            identity: for whom it is; signals and log records name them. At most 128 characters, which anyone who has
-                the URL can read, as well as the session id.
-            scheme: ``https``, or ``http`` on a developer's machine; only with `host`.
-
-        Returns:
-            The URL; a secret until it expires.
-
-        Raises:
-            ValueError: an argument can't be part of a URL, no `host` is given outside a request, the registration has
-                no `playback_url_prefix`, or a key of the app is too short; the message names it.
-            werkzeug.exceptions.SecurityError: the host of the current request is malformed, or not one of
-                ``TRUSTED_HOSTS``; Flask answers 400.
-        """
-        if self.playback_urls is None:
-            raise ValueError("playback_url_prefix: there are no playback URLs without it; pass it to register()")
-        return self.playback_urls.make(session_id, host, seconds=seconds, identity=identity, scheme=scheme).url
-
-    def crm_recording_url(
-        self, call: Mapping[str, Any], host: str, *, filename: str | None = None, allow_signed_fallback: bool = False
-    ) -> str:
-        """See :func:`cxb_recordings.crm_recording_url`; on live settings and this registration's prefix."""
-        return links.crm_recording_url(
-            call,
-            host,
-            filename=filename,
-            allow_signed_fallback=allow_signed_fallback,
-            settings=self.settings(call) if allow_signed_fallback else None,
-            prefix=self.options.public_url_prefix,
+        key: str,
+        request: PlaybackRequest,
+        listener: Listener,
+        line: Sequence[RecordingSource],
+        place: Place,
+        streams: Slots | None,
+        tell: Tell,
+    ) -> Search:
+        limits, timeout = self._stream_limits, self.options.search_timeout
+        return Search(
+            key, request, listener, self.sources, line, place, streams, limits, timeout, tell, self._clock, self.sleep
         )
-
-    def generate_signed_url(self, key: str, expires_in: int = storage_urls.DAY, *, call: Call | None = None) -> str:
-        """See :func:`cxb_recordings.generate_signed_url`; on live settings, those of `call`."""
-        return storage_urls.generate_signed_url(self.settings(call), key, expires_in)
-
-    def generate_temporary_public_url(self, key: str, minutes: int = 15, *, call: Call | None = None) -> str:
-        """See :func:`cxb_recordings.generate_temporary_public_url`; on live settings, those of `call`."""
-        return storage_urls.generate_temporary_public_url(self.settings(call), key, minutes)
-
-    def extract_s3_key_from_url(self, url: str, bucket: str | None = None, *, call: Call | None = None) -> str | None:
-        """See :func:`cxb_recordings.extract_s3_key_from_url`; with the endpoint of live settings, those of `call`."""
-        storage = self.settings(call).storage
-        return find_object(url, None if storage is None else storage.endpoint_url, bucket)
-
-    def enrich_call_with_accessible_url(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        """See :func:`cxb_recordings.enrich_call_with_accessible_url`; on live settings."""
-        return storage_urls.enrich_call_with_accessible_url(call, self.settings(call))
