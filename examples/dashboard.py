@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, jsonify, make_response, redirect, render_template, request, url_for
-from flask_jwt_extended import get_jwt
+from flask_jwt_extended import get_jwt, get_jwt_identity
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -40,7 +40,7 @@ def blueprint(recordings: RecordingService, calls: Calls, crm: CrmClient, source
     """Every page that needs a login."""
     pages = Blueprint("dashboard", __name__)
     _add_guard(pages, crm.url)
-    _add_calls(pages, calls, crm, sources)
+    _add_calls(pages, recordings, calls, crm, sources)
     _add_availability(pages, recordings, calls)
     _add_link_changes(pages, calls, crm)
     _add_live_view(pages, LiveView(recordings, sources.names), sources)
@@ -80,7 +80,7 @@ def _add_guard(pages: Blueprint, crm_url: str) -> None:
         return _error_page(503, "The calls can't be looked up at the moment. Try again in a few seconds.")
 
 
-def _add_calls(pages: Blueprint, calls: Calls, crm: CrmClient, sources: Sources) -> None:
+def _add_calls(pages: Blueprint, recordings: RecordingService, calls: Calls, crm: CrmClient, sources: Sources) -> None:
     """The table, and a call with its player."""
 
     @pages.get("/")
@@ -105,6 +105,7 @@ def _add_calls(pages: Blueprint, calls: Calls, crm: CrmClient, sources: Sources)
         return render_template(
             "call.html",
             call=found,
+            playback_url=recordings.playback_url(session_id, identity=get_jwt_identity()),
             link=crm.link(session_id),
             sources=sources.all(calls.find_by_session_id(session_id)),
             notice=NOTICES.get(request.args.get("done", "")),

@@ -52,11 +52,13 @@ def create_app(settings_provider: Callable[[], Mapping[str, Any]], calls: Calls,
     """
     app = Flask(__name__)
     app.config |= login.CONFIG | {"MAX_CONTENT_LENGTH": ingestion.MOST_BYTES}
-    app.config["JWT_SECRET_KEY"] = secrets.token_urlsafe(32)  # a real host keeps its own, the same in every worker
+    for name in ("JWT_SECRET_KEY", "SECRET_KEY"):  # a real host keeps its own, the same in every worker
+        app.config[name] = secrets.token_urlsafe(32)
     JWTManager(app)
 
-    # All that recordings need: both routes, and what builds the links. The rest is the host's own.
-    recordings = register(app, settings_by_call(settings_provider), calls)
+    # All that recordings need: the routes, and what builds the links. The rest is the host's own.
+    provider = settings_by_call(settings_provider)
+    recordings = register(app, provider, calls, playback_url_prefix="/api/v1/playback")
 
     crm = CrmClient(options.crm_url, options.crm_key, recordings=recordings, calls=calls, public_url=options.public_url)
     sources = Sources(recordings, options.plugs)

@@ -19,7 +19,13 @@ from flask import has_request_context, request
 from cxb_recordings import RecordingService, signals
 
 KEPT = 25  # requests
-_NOT_FOUND = {"call": "no call has this link", "key": "the call has no recording", "sources": "no source has it"}
+_NOT_FOUND = {
+    "token": "no call has this link",
+    "expired": "the URL has expired",
+    "call": "no call has this link",
+    "key": "the call has no recording",
+    "sources": "no source has it",
+}
 
 
 @dataclass(slots=True)

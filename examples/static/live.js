@@ -23,7 +23,7 @@ function row(transfer) {
   header.append(element("span", `chip ${transfer.state.replace(" ", "-")}`, transfer.state));
   if (transfer.resumes) header.append(element("span", "chip resumes", `resumed ${transfer.resumes}×`));
   if (!isOfOneCall) header.append(element("span", "", transfer.session_id || "unknown link"));
-  header.append(element("span", "soft", transfer.route === "admin" ? "dashboard" : `${transfer.route} link`));
+  header.append(element("span", "soft", transfer.route === "public" ? "public link" : "dashboard"));
   const time = element("time", "", `${transfer.at.slice(11, 19)} UTC`);
   time.dateTime = transfer.at;
   header.append(time);

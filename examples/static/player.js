@@ -63,13 +63,17 @@ function goTo(position) {
   paint(audio.currentTime);
 }
 
-function start() {
-  if (audio.error) reload();
+async function start() {
+  if (audio.error) await reload();
   audio.play().catch(() => {}); // what went wrong comes as the element's own error
 }
 
-function reload() {
+// The playback URL may have expired: the login gives another one, and the recording goes on where it was.
+async function reload() {
   const position = audio.currentTime;
+  const options = { method: "POST", headers: { "X-CSRF-TOKEN": card.dataset.csrf } };
+  const answer = await fetch(card.dataset.renew, options).catch(() => null);
+  if (answer?.ok) audio.src = (await answer.json()).url;
   audio.load();
   audio.addEventListener("loadedmetadata", () => { audio.currentTime = position; }, { once: true });
 }
@@ -159,7 +163,7 @@ for (const event of ["play", "pause", "error"]) {
 // What the live view knows of this player's requests: a resume, and where the audio comes from.
 let resumes = null;
 document.addEventListener("transfers", ({ detail: transfers }) => {
-  const current = transfers.find((transfer) => transfer.state === "playing" && transfer.route === "admin");
+  const current = transfers.find((transfer) => transfer.state === "playing" && transfer.route === "playback");
   const total = transfers.reduce((sum, transfer) => sum + transfer.resumes, 0);
   if (resumes !== null && total > resumes && !audio.error) {
     const latest = transfers.find((transfer) => transfer.resumes);

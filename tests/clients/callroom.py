@@ -105,6 +105,14 @@ class Visitor:
     def switch(self, name: str) -> Any:
         return self.page.get_by_role("switch", name=name)
 
+    def switch_all_on(self) -> None:
+        """Put every source's plug in, where somebody is logged in."""
+        tokens = [cookie["value"] for cookie in self.context.cookies() if cookie["name"] == "csrf_access_token"]
+        for token in tokens:
+            for number in range(3):
+                form = {"csrf_token": token, "state": "on"}
+                assert self.context.request.post(f"/sources/{number}", form=form).ok
+
     def is_scrolled_sideways(self) -> bool:
         """Whether the page is wider than its window, or something is cut off in a card."""
         wide: bool = self.page.evaluate(

@@ -84,10 +84,7 @@ def visit(browser: Any, running: Example) -> Iterator[Callable[..., Visitor]]:
 
     yield enter
     for visitor in visitors:
-        visitor.page.goto("/live")
-        while (off := visitor.page.locator(".switch[aria-checked=false]")).count():
-            off.first.click()
-            visitor.page.wait_for_timeout(100)
+        visitor.switch_all_on()
         visitor.close()
 
 

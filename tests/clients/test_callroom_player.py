@@ -64,6 +64,31 @@ def test_a_recording_that_no_source_can_send_says_so_and_plays_when_one_is_back(
     expect(visitor.state("gone")).to_have_count(0)
 
 
+def test_a_playback_url_that_expires_is_renewed_and_the_recording_goes_on_where_it_was(
+    visit: Callable[..., Visitor],
+) -> None:
+    visitor = visit()
+    visitor.open_call("demo-hour")
+    visitor.play()
+    visitor.plays_on()
+    expired = visitor.page.locator("audio").evaluate("(audio) => audio.src")
+    assert "/api/v1/playback/" in expired
+    visitor.page.route(expired, lambda route: route.fulfill(status=404))
+
+    visitor.page.get_by_role("slider", name="Position").evaluate(
+        "(seek) => { seek.value = 1800; seek.dispatchEvent(new Event('change')); }"
+    )
+
+    visitor.page.wait_for_function(
+        """(expired) => {
+            const audio = document.querySelector("audio");
+            return audio.src !== expired && !audio.error && !audio.paused && audio.currentTime >= 1801;
+        }""",
+        arg=expired,
+    )
+    assert visitor.position() < 1860
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 def test_a_recording_that_is_not_stored_yet_says_so_and_plays_as_soon_as_it_is(
     visit: Callable[..., Visitor], running: Example, expect: Any, window: str

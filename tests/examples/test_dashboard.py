@@ -8,7 +8,7 @@ import pytest
 
 from cxb_recordings import RepositoryUnavailable
 
-from .conftest import PUBLIC_URL, CallCentre, rows
+from .conftest import LONG, PUBLIC_URL, CallCentre, rows
 
 
 @pytest.fixture(autouse=True)
@@ -58,10 +58,15 @@ def test_what_others_wrote_is_text_and_not_markup(centre: CallCentre) -> None:
         assert "&lt;b&gt;" in page
 
 
-def test_a_call_has_a_player_its_link_and_its_sources(centre: CallCentre) -> None:
+def test_a_call_has_a_player_its_link_and_its_sources(centre: CallCentre, csrf: str) -> None:
     page = centre.client.get("/calls/s-long").get_data(as_text=True)
 
-    assert '<audio controls preload="metadata" src="/api/v1/recordings/s-long">' in page
+    [source] = re.findall(r'<audio controls preload="metadata" src="http://localhost(/api/v1/playback/[^"]+)">', page)
+    assert centre.app.test_client().get(source).data == LONG
+    [renew] = re.findall(r'data-renew="([^"]+)"', page)
+    reply = centre.client.post(renew, headers={"X-CSRF-TOKEN": csrf})
+    assert reply.get_json()["url"].startswith("http://localhost/api/v1/playback/")
+    assert centre.client.post(renew).status_code == 401
     assert f'href="{PUBLIC_URL}{centre.link("s-long")}"' in page
     assert page.count('role="switch" aria-checked="true"') == 3
 
@@ -181,7 +186,7 @@ def test_a_page_takes_nothing_from_elsewhere(centre: CallCentre) -> None:
         page = reply.get_data(as_text=True).replace(
             f'href="{PUBLIC_URL}/', 'href="/'
         )  # a link to click, the host's own
-        assert not re.search(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1:\d+/)', page)
+        assert not re.search(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1:\d+/|localhost/)', page)
         assert not re.search(r"<script>|\son\w+=|\sstyle=", reply.get_data(as_text=True))
 
 

@@ -97,3 +97,18 @@ def test_the_live_view_keeps_the_latest_requests_only(centre: CallCentre) -> Non
         centre.client.get("/api/v1/recordings/s-none")
 
     assert len(centre.activity()) == 25
+
+
+def test_a_request_that_plays_nothing_says_why_in_words(centre: CallCentre) -> None:
+    centre.calls.insert({"session_id": "s-gone", "recording_key": "gone.wav"})
+    why = {
+        "/api/v1/public/recordings/ü": "no call has this link",
+        "/api/v1/public/recordings/unknown": "no call has this link",
+        "/api/v1/playback/forged": "no call has this link",
+        "/api/v1/recordings/s-none": "the call has no recording",
+        "/api/v1/recordings/s-gone": "no source has it",
+    }
+
+    for path, text in why.items():
+        assert centre.client.get(path).status_code == 404
+        assert centre.activity()[0]["steps"][-1]["text"] == text, path
