@@ -79,7 +79,8 @@ def check_jwt(app: Flask, token: str, judge: JudgeJwt) -> Iterator[Finding]:
         token: the access token.
         judge: the admin route's own judgement of the current request.
     """
-    header = f"{app.config['JWT_HEADER_TYPE']} {token}".strip()
+    kind = app.config["JWT_HEADER_TYPE"]
+    header = f"{kind} {token.removeprefix(kind).strip()}".strip()  # the whole header's value may have been copied
     try:
         with app.test_request_context(headers={app.config["JWT_HEADER_NAME"]: header}):
             refusal = judge()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPException
@@ -27,6 +28,7 @@ from .probes import STEP_SECONDS
 _ASKED = {"Range": "bytes=0-0", "Accept-Encoding": "gzip", "User-Agent": "cxb_recordings"}
 # What servers and proxies say for themselves.
 _THEIR_OWN = frozenset(("connection", "date", "keep-alive", "server", "transfer-encoding", "vary", "via"))
+_OLDER = 1.1  # seconds, after which a cached reply has an Age above 0
 _CACHES = ("age", "cache-status", "cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache")
 
 
@@ -42,8 +44,13 @@ class _Reply:
 
     @property
     def is_cached(self) -> bool:
-        told = {name: self.get(name).lower() for name in _CACHES}
-        return any("hit" in value for value in told.values()) or told["age"].isdigit()
+        """Whether a cache says that it had the reply; one that says nothing is not seen."""
+        age = self.get("age")
+        return any("hit" in self.get(name).lower() for name in _CACHES) or (age.isdigit() and int(age[:9]) > 0)
+
+    @property
+    def passed_a_cache(self) -> bool:
+        return any(map(self.get, _CACHES))
 
     @property
     def leads_to(self) -> str:
@@ -103,6 +110,12 @@ _RULES = (
         lambda both: 300 <= both.public.status < 400 and both.public.status != both.own.status,
         "status {public.status}: it redirects to {public.leads_to}",
         "give links, and --url, the address that it leads to: some players lose the range with a redirect",
+    ),
+    _Rule(
+        _REPLY,
+        lambda both: both.public.status == 429 != both.own.status,
+        "status 429: a rate limit answers, so that nothing else is known",
+        "ask again later, or exempt this machine",
     ),
     _Rule(
         _REPLY,
@@ -174,6 +187,9 @@ def check_public(app: Flask, options: Options, url: str, token: str | None) -> I
     path = f"{options.public_url_prefix}/{token or mint_recording_access_token()}"
     try:
         public = _ask(parts, path)
+        if public.passed_a_cache and not public.is_cached:  # it may have the reply from now on
+            time.sleep(_OLDER)
+            public = _ask(parts, path)
     except SourceUnavailable as exc:
         found = unreachable(Check.PUBLIC_ADDRESS, "", parts.geturl(), exc)
         remedy = "renew the certificate, or correct the name" if "certificate" in found.seen else found.remedy
@@ -183,14 +199,17 @@ def check_public(app: Flask, options: Options, url: str, token: str | None) -> I
     if parts.scheme == "http":
         seen = f"{parts.geturl()}: plain http: tokens and recordings can be read on the way"
         yield Finding("warning", Check.PUBLIC_SCHEME, seen, "give it a certificate, and redirect http to https")
+    local = path.removeprefix(app.config["APPLICATION_ROOT"].rstrip("/"))
     try:
-        own, is_secure = _ask_itself(app, parts, path)
+        own, _ = _ask_itself(app, local, parts, {REFUSED_HEADER: "refused"})
+        passed_on = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": parts.netloc}
+        _, knows_https = _ask_itself(app, local, parts._replace(scheme="http"), passed_on)
     except Exception as exc:  # noqa: BLE001 - the host's own hooks may raise anything
         remedy = "look at the hooks of the application"
         yield Finding("failure", _REPLY, f"the application itself raised {what(exc)}", remedy)
         return
     yield from _compare(_Compared(public, own, options), has_token=token is not None)
-    if parts.scheme == "https" and not is_secure:
+    if parts.scheme == "https" and not knows_https:
         seen = "X-Forwarded-Proto is not taken: links by url_for begin with http, unless the WSGI server takes it"
         yield Finding("warning", Check.PUBLIC_SCHEME, seen, "wrap app.wsgi_app in ProxyFix: docs/behind-a-proxy.md")
 
@@ -224,12 +243,10 @@ def _ask(parts: SplitResult, path: str) -> _Reply:
         connection.close()
 
 
-def _ask_itself(app: Flask, parts: SplitResult, path: str) -> tuple[_Reply, bool]:
-    """The application's own reply, and whether it took the scheme that a proxy passes on."""
-    root = app.config["APPLICATION_ROOT"].rstrip("/")
-    passed_on = {"X-Forwarded-Proto": parts.scheme, "X-Forwarded-Host": parts.netloc, REFUSED_HEADER: "refused"}
+def _ask_itself(app: Flask, path: str, at: SplitResult, headers: Mapping[str, str]) -> tuple[_Reply, bool]:
+    """The application's own reply to a request at an address, and whether it took that for one by https."""
     with app.test_client() as client:
-        response = client.get(path.removeprefix(root), headers=_ASKED | passed_on)
+        response = client.get(path, base_url=f"{at.scheme}://{at.netloc}", headers={**_ASKED, **headers})
         is_secure = request.is_secure
         response.close()
     return _Reply(response.status_code, _joined(response.headers.items())), is_secure

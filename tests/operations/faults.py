@@ -49,7 +49,18 @@ from .deployments import (
     without_key_in,
     without_tls,
 )
-from .proxies import HTTPS_LINK, adding, drops_range, nobody, proxied, sending, untrusted, without, without_nginx
+from .proxies import (
+    HTTPS_LINK,
+    adding,
+    drops_range,
+    filling_a_cache,
+    nobody,
+    proxied,
+    sending,
+    untrusted,
+    without,
+    without_nginx,
+)
 from .stage import AUDIO, KEY, SECRETS, TOKEN, Case, listing
 
 FAULTS: dict[str, dict[str, Make]] = {
@@ -139,6 +150,8 @@ FAULTS: dict[str, dict[str, Make]] = {
         "the proxy drops `Range`": proxied(asks=drops_range),
         "the proxy compresses": proxied(adding(Content_Encoding="gzip")),
         "the proxy caches": proxied(adding(X_Cache="HIT from edge-1")),
+        "the proxy caches, and is asked for the first time": proxied(filling_a_cache()),
+        "the proxy limits the rate": proxied(sending(429)),
         "the proxy strips headers": proxied(without("Referrer-Policy", "ETag")),
         "the proxy does not reach the application": proxied(sending(502)),
         "the proxy leads to another application": proxied(sending(404)),

@@ -89,6 +89,12 @@ def adding(**headers: str) -> Change:
     return lambda status, sent: _as_it_is(status, Headers([*sent, *more.items()]))
 
 
+def filling_a_cache() -> Change:
+    """A proxy that has the reply from the second request on."""
+    asked = iter(["MISS", *["HIT"] * 9])
+    return lambda status, sent: adding(X_Cache=next(asked))(status, sent)
+
+
 def sending(status: int, headers: dict[str, str] | None = None) -> Change:
     """A proxy that answers by itself."""
     return lambda *_: reply(status, HTML | (headers or {}), PAGE)

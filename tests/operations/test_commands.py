@@ -278,7 +278,7 @@ def test_what_is_known_with_a_token_alone_is_said_so_and_tried_with_one(monkeypa
 
     unknown = json.loads(run(app, "doctor", "--json").output)
     KEYS.append(JWT_KEY)
-    valid = json.loads(run(app, "doctor", "--json", "--jwt", "-", input=f"{token}\n").output)
+    valid = json.loads(run(app, "doctor", "--json", "--jwt", "-", input=f"Bearer {token}\n").output)
     broken = json.loads(run(app, "doctor", "--json", "--jwt", token).output)
 
     assert "doctor --jwt -" in unknown["findings"][0]["seen"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask, redirect, request
 
 from tests.servers.origin import OriginFactory
 from tests.servers.replies import reply
 
-from .proxies import behind_proxy, proxied
+from .proxies import adding, behind_proxy, proxied
 from .stage import TOKEN, Case, Stage, stage
 
 __all__ = ["stage"]  # fixture
@@ -24,6 +25,26 @@ def test_with_offload_the_whole_reply_is_compared_with_what_python_sends(stage: 
     case = proxied(asks=lambda sent: sent | {"X-Recording-Offload": "refused"}, offload="/_protected/")(stage)
 
     assert "CXB061 public reply: status 206, as the application itself answers" in stage.run(case)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Age": "0"}, {"X_Cache": "MISS from edge-1"}, {"Cache_Status": "edge; fwd=uri-miss"}]
+)
+def test_a_cache_that_keeps_nothing_is_no_fault(stage: Stage, headers: dict[str, str]) -> None:
+    assert "public reply: status 206, as the application itself answers" in stage.run(proxied(adding(**headers))(stage))
+
+
+def test_an_application_that_wants_https_is_asked_as_the_proxy_asks_it(stage: Stage) -> None:
+    def force_https(app: Flask) -> None:
+        behind_proxy(app)
+        app.before_request(lambda: None if request.is_secure else redirect("https://calls.example.com"))
+
+    def asks(sent: dict[str, str]) -> dict[str, str]:
+        return sent | {"X-Forwarded-Proto": "https"}
+
+    printed = stage.run(proxied(asks=asks, is_secure=True, setup=force_https)(stage))
+
+    assert "public reply: status 206, as the application itself answers" in printed
 
 
 def test_without_a_token_an_unknown_one_is_asked_for(stage: Stage) -> None:
