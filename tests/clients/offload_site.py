@@ -18,13 +18,19 @@ from flask import Flask
 from flask_jwt_extended import JWTManager
 from cxb_recordings import InMemoryCallRepository, register
 app = Flask("host")
-app.config["JWT_SECRET_KEY"] = "for this test only, thirty-two bytes and more"
+app.config["JWT_SECRET_KEY"] = app.secret_key = "for this test only, thirty-two bytes and more"
 JWTManager(app)
 keys = {{"stored": "2026/05/call one+ü.wav", "fleet": "fleet.wav", "page": "page.html", "absent": "absent.wav",
     "long": "ü" * 512}}
 calls = [{{"session_id": t, "recording_key": k, "recording_access_token": t}} for t, k in keys.items()]
 settings = {{"minio": {minio}, "cxbcore_fleet": {fleet}}}
-register(app, lambda: settings, InMemoryCallRepository(calls), offload="/_protected/", ca_bundle={ca_bundle!r})
+service = register(app, lambda: settings, InMemoryCallRepository(calls), ca_bundle={ca_bundle!r},
+    offload="/_protected/", playback_url_prefix="/api/v1/playback")
+
+
+@app.get("/api/v1/playback-url")
+def playback_url():
+    return service.playback_url("stored")
 """
 PREFIX = "/api/v1/public/recordings"
 FIRST = b"HTTP/1.1 206 X\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/10\r\n\r\n0"  # what the library asks

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import certifi
 import pytest
@@ -74,6 +74,23 @@ def test_ranges_conditions_and_head_are_as_without_offload(site: Site) -> None:
     assert site.get("stored", Range="bytes=0-9", **{"If-Range": '"other"'}).content == DATA
     head = site.get("stored", "HEAD")
     assert (head.status_code, head.headers["Content-Length"], head.headers["ETag"]) == (200, str(len(DATA)), etag)
+
+
+def test_a_playback_url_is_carried_by_nginx_as_the_public_link_is(site: Site) -> None:
+    url = ask(urljoin(site.url, "/api/v1/playback-url")).text
+    assert url.startswith(f"{site.url.removesuffix(PREFIX)}/api/v1/playback/")
+
+    for headers in ({}, {"Range": "bytes=1000-1999"}, {"If-Match": '"other"'}):
+        public, playback = site.get("stored", **headers), ask(url, **headers)
+        assert (playback.status_code, playback.content) == (public.status_code, public.content)
+        assert {**playback.headers, "Date": ""} == {**public.headers, "Date": ""}
+        assert playback.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert ask(f"{url}x").status_code == 404
+    handed_over = ask(site.app.url + urlsplit(url).path, **{"X-Recording-Offload": "refused"})
+    assert "X-Accel-Redirect" not in handed_over.headers
+    assert "X-Accel-Redirect" in ask(site.app.url + urlsplit(url).path).headers
+    logs = [path.read_text() for path in (site.server.directory / "logs").iterdir()] + [site.app.log.read_text()]
+    assert "X-Amz" not in "".join(logs)
 
 
 def test_what_storage_does_not_have_goes_through_python(site: Site) -> None:

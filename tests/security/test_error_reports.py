@@ -15,12 +15,14 @@ PROJECT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/tokens-in-logs.md").read_text(), re.DOTALL)
 TOKEN = "dGhlIHRva2VuIG9mIGEgY2FsbCBpbiB0aGUgdGVzdHM"
 PREFIX = "/api/v1/public/recordings"
+PLAYBACK = "/api/v1/playback"
 PATHS = [f"{PREFIX}/{TOKEN}", f"{PREFIX}/%64{TOKEN[1:]}?download=1", f"{PREFIX}/{TOKEN}/a.mp3"]
 
 # In a process of its own: the SDK changes Flask, logging and http.client for good.
 PROGRAM = """
 import json
 import sys
+from urllib.parse import urlsplit
 
 import sentry_sdk
 from flask import Flask, request
@@ -47,13 +49,15 @@ def captured(**options):
 
 app = Flask("host")
 calls = InMemoryCallRepository([{"session_id": "s-1", "recording_key": "a.wav", "recording_access_token": TOKEN}])
-register(app, dict, calls, require_admin=lambda view: view)
+app.secret_key = "a key for this program only, 32 bytes and more"
+options = {"require_admin": lambda view: view, "playback_url_prefix": "/api/v1/playback"}
+PATHS.append(urlsplit(register(app, dict, calls, **options).playback_url("s-1", "h.example")).path)
 
 
 @app.after_request
 def fail(response):
     if "X-Fail" in request.headers:
-        token = request.view_args["token"]
+        [token] = request.view_args.values()
         sentry_sdk.add_breadcrumb(message=f"GET {request.path}")
         raise RuntimeError(f"{request.url} of {token} failed")
     return response
@@ -73,7 +77,7 @@ BLOCKS_OF_THE_PAGE
 with_hook = reports()
 with hold_in_memory(app, InMemorySource({"a.wav": b"RIFF and so on"})):
     played = app.test_client().get(PATHS[0]).get_data(as_text=True)
-print(json.dumps([without, with_hook, played]))
+print(json.dumps([without, with_hook, played, PATHS]))
 """
 
 
@@ -84,13 +88,16 @@ def test_no_token_reaches_sentry_with_the_hook_and_it_does_without() -> None:
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:].replace(TOKEN[1:], "…")
 
-    without, with_hook, played = json.loads(done.stdout)
+    without, with_hook, played, paths = json.loads(done.stdout)
 
+    signed = paths[-1].rpartition("/")[2]
+    assert paths[-1].startswith(f"{PLAYBACK}/")
     for sent in (without, with_hook):
-        assert sum("RuntimeError" in report for report in sent) >= len(PATHS)
-        assert sum('"transaction"' in report for report in sent) >= len(PATHS)
-    assert TOKEN in "".join(without)
-    assert TOKEN[1:] not in "".join(with_hook)
+        assert sum("RuntimeError" in report for report in sent) >= len(paths)
+        assert sum('"transaction"' in report for report in sent) >= len(paths)
+    for secret in (TOKEN, signed):
+        assert secret in "".join(without)
+        assert secret[1:] not in "".join(with_hook)
     assert played == "RIFF and so on"
 
 
@@ -112,6 +119,10 @@ def hook() -> Any:
         (
             {"a": (1, None, 2.5, True), "b": "/api/v1/recordings/s-1"},
             {"a": [1, None, 2.5, True], "b": "/api/v1/recordings/s-1"},
+        ),
+        (
+            {"a": f"{PLAYBACK}/{TOKEN}.{TOKEN}/a.mp3", "signed": f"{TOKEN}.{TOKEN}"},
+            {"a": f"{PLAYBACK}/[token]/a.mp3", "signed": "[token]"},
         ),
         ({"a": f"{PREFIX}/x"}, {"a": f"{PREFIX}/[token]"}),
         ({}, {}),
