@@ -27,6 +27,7 @@ def test_with_offload_the_whole_reply_is_compared_with_what_python_sends(stage: 
     assert "CXB061 public reply: status 206, as the application itself answers" in stage.run(case)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "headers", [{"Age": "0"}, {"X_Cache": "MISS from edge-1"}, {"Cache_Status": "edge; fwd=uri-miss"}]
 )
