@@ -28,6 +28,11 @@ FOUND = {
     "Docker": "containers.html",
     "GSM": "ingestion.html",
     "workers": "containers.html",
+    "nginx": "nginx.html",
+    "rotate": "links-and-tokens.html",
+    ".mp3": "crm.html",
+    "uWSGI": "servers.html",
+    "deprecation": "install.html",
 }
 
 

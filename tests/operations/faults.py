@@ -1,6 +1,6 @@
 """The faults of an operator's day, by the command that finds them; each is made for real.
 
-docs/operations.md has the first line of each: ``python -m tests.operations.render`` writes them there.
+docs/faults.md has the first line of each: ``python -m tests.operations.render`` writes them there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Makes every fault, and writes each first line into docs/operations.md: ``python -m tests.operations.render``.
+"""Makes every fault, and writes each first line into docs/faults.md: ``python -m tests.operations.render``.
 
 The page is the one place where they are written down; the tests make the faults again and compare.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 MARK = "<!-- From here on: written by `python -m tests.operations.render`. -->\n"
 HEAD = ["", "| fault | command | first line | remedy |", "|---|---|---|---|"]
 
