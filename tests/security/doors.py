@@ -25,7 +25,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 import cxb_recordings
-from cxb_recordings import InMemoryCallRepository, RecordingError, register
+from cxb_recordings import InMemoryCallRepository, RecordingError, RecordingService, register
 from cxb_recordings.calls.repository import Call
 from cxb_recordings.storage_urls import endpoint_url, region_from_endpoint
 from tests.servers.origin import Origin
@@ -79,6 +79,7 @@ class World:
     fleet: Origin
     app: Flask = field(init=False)
     client: FlaskClient = field(init=False)
+    service: RecordingService = field(init=False)
     settings: Any = None
     call: Any = None
     asked_hosts: set[str] = field(default_factory=set)
@@ -87,7 +88,7 @@ class World:
     def __post_init__(self) -> None:
         self.app = Flask("host")
         self.app.testing = True  # exceptions reach the test, instead of becoming a 500
-        self.app.config["JWT_SECRET_KEY"] = JWT_KEY
+        self.app.config["JWT_SECRET_KEY"] = self.app.secret_key = JWT_KEY
         JWTManager(self.app)
         known = {"session_id": "known", "recording_key": KEY, "recording_access_token": TOKEN}
         calls = InMemoryCallRepository(
@@ -101,7 +102,8 @@ class World:
 
         self.good_settings = {"cxbcore_fleet": [{"url": self.fleet.url, "secret": FLEET_SECRET}]}
         self.settings = self.good_settings
-        register(self.app, lambda: self.settings, _Calls(self, calls), connect_timeout=0.5, read_timeout=5)
+        options: dict[str, Any] = {"connect_timeout": 0.5, "read_timeout": 5, "playback_url_prefix": "/api/v1/playback"}
+        self.service = register(self.app, lambda: self.settings, _Calls(self, calls), **options)
         self.client = self.app.test_client(
             use_cookies=False
         )  # its jar chokes on some Host headers, before the host does
@@ -175,7 +177,7 @@ methods = st.sampled_from(["GET", "HEAD", "GET", "HEAD", "POST", "OPTIONS", "PUT
 segments = st.binary(max_size=40) | text.map(lambda value: value.encode(errors="surrogatepass"))
 # The admin route tells in logs and signals which session id was asked for: a token typed there is its typist's slip.
 requests = st.tuples(
-    st.sampled_from(["public/recordings", "recordings"]), segments, methods, headers, st.booleans()
+    st.sampled_from(["public/recordings", "recordings", "playback"]), segments, methods, headers, st.booleans()
 ).filter(lambda request: request[0] != "recordings" or TOKEN.encode() not in request[1])
 
 storage_fields = st.sampled_from(
@@ -278,6 +280,8 @@ def call_helpers(world: World, values: tuple[Any, Any, Any]) -> None:
         lambda: cxb_recordings.generate_temporary_public_url(settings, one, two),
         lambda: cxb_recordings.enrich_call_with_accessible_url(call, settings),
         lambda: cxb_recordings.recording_key_from_call(call),
+        lambda: world.service.playback_url(one, "host.example", identity=two),
+        lambda: world.service.playback_url("known", one, seconds=two),
         lambda: region_from_endpoint(one),
         lambda: endpoint_url(one),
         lambda: repr(cxb_recordings.settings.read_settings(settings)),
