@@ -7,7 +7,7 @@ each kind of source.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
@@ -105,8 +105,15 @@ class Finding:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Failures, then warnings, then the rest; within each what costs most first, then as they came."""
-    return sorted(findings, key=lambda finding: (GRAVITY.index(finding.status), _RANKS[finding.of]))
+    """Failures, then warnings, then the rest; within each what costs most first, then as they came.
+
+    Those that differ in their subject alone, such as several hosts that refuse the secret, are one finding.
+    """
+    subjects: dict[Finding, list[str]] = {}
+    for finding in findings:
+        subjects.setdefault(replace(finding, subject=""), []).append(finding.subject)
+    joined = (replace(finding, subject=", ".join(filter(None, names))) for finding, names in subjects.items())
+    return sorted(joined, key=lambda finding: (GRAVITY.index(finding.status), _RANKS[finding.of]))
 
 
 def what(exc: BaseException) -> str:

@@ -114,6 +114,9 @@ FAULTS: dict[str, dict[str, Make]] = {
         "the bucket is the wrong one, and empty": stored(("list-type=2", listing())),
         # The fleet
         "the fleet's secret is wrong": hosted(secret="another"),
+        "the fleet's secret is wrong for two hosts": lambda s: Case(
+            {"cxbcore_fleet": [s.host(), s.host()], "cxbcore_secret": "another"}
+        ),
         "the fleet's secret is not configured": lambda s: Case({"cxbcore_fleet": [s.host()]}),
         "a fleet host is not running": hosted(fault="refuses"),
         "a fleet host speaks https, its URL says http": lambda s: Case({"cxbcore_fleet": [behind_nginx(s)]}),

@@ -88,7 +88,8 @@ class Stage:
 
     def host(self, **options: Any) -> str:
         """The URL of a fleet host, healthy by default."""
-        return self.server(None, "127.0.0.1:9100", **({"secret": SECRETS["fleet"]} | options)).url
+        number = sum(shown.startswith("127.0.0.1:91") for shown in self.shown.values())
+        return self.server(None, f"127.0.0.1:{9100 + number}", **({"secret": SECRETS["fleet"]} | options)).url
 
     def healthy(self, *rules: tuple[str, bytes], **changes: object) -> dict[str, object]:
         """Settings of a store and a fleet host, with `rules` for the store and `changes` of the settings."""

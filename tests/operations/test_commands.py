@@ -222,7 +222,8 @@ def test_findings_are_shown_with_what_to_do_and_as_json() -> None:
 def test_quiet_shows_what_is_wrong_alone_and_a_warning_may_fail(
     monkeypatch: pytest.MonkeyPatch, statuses: list[Any], arguments: list[str], exit_code: int, shown: list[str]
 ) -> None:
-    monkeypatch.setattr(commands, "diagnose", lambda *_: [Finding(each, Check.SOURCE, "x") for each in statuses])
+    findings = [Finding(status, Check.SOURCE, f"is {number}") for number, status in enumerate(statuses)]
+    monkeypatch.setattr(commands, "diagnose", lambda *_: findings)
     app = Flask("host")
     register(app, dict, InMemoryCallRepository(), require_admin=lambda view: view)
 
