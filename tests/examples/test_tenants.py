@@ -65,7 +65,7 @@ def test_each_tenants_recording_is_stored_played_and_signed_in_its_own_bucket(ce
             assert centre.client.get(path).data == bodies[tenant]
         assert f"/{bucket}/{stored['Key']}?" in centre.crm.page(f"/activities/{tenant}")
         page = centre.client.get(f"/calls/{tenant}").get_data(as_text=True)
-        assert f"tenant {tenant}" in page
+        assert f" · {tenant}<" in page
         assert f"/{bucket}<" in page
         panel = centre.client.get(f"/calls/{tenant}/sources").get_data(as_text=True)
         assert re.findall(r'class="holding">([^<]+)<', panel) == ["has it", *["does not have it"] * 2]
