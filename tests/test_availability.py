@@ -180,7 +180,8 @@ def test_its_time_is_bounded_as_that_of_a_search(make_origin: OriginFactory) -> 
 
     assert time.monotonic() - began < 5
     assert found.status == "unreachable"
-    assert [len(each.requests) for each in slow] == [1, 1, 0, 0]
+    first, _second, *others = [len(each.requests) for each in slow]  # a busy machine may have no time for the second
+    assert (first, *others) == (1, 0, 0)
     assert dict(found.reasons)[slow[3].url] == "not asked: the search has taken too long"
 
 
