@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
@@ -65,7 +65,7 @@ class Outline:
         misnamed: see :func:`misnamed`.
     """
 
-    values: tuple[Scalar, ...]
+    values: tuple[Scalar, ...] = field(repr=False)
     misnamed: tuple[tuple[str, str], ...] = ()
 
 
@@ -136,9 +136,9 @@ def _meant(name: str, fields: tuple[Field, ...]) -> str | None:
         return None
     bare = _bare(name)
     named = {_bare(field.name): field.name for field in fields}
-    for field in fields:
-        if bare in (_bare(field.name), *field.synonyms):
-            return field.name
+    for each in fields:
+        if bare in (_bare(each.name), *each.synonyms):
+            return each.name
     # A name that holds the whole field is another one: bucket_prefix, public_endpoint, access_keys.
     close = [known for known in get_close_matches(bare, named, n=1, cutoff=_CLOSE) if known not in bare]
     return named[close[0]] if close else None

@@ -10,7 +10,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .errors import SettingsError
@@ -150,7 +150,7 @@ class _Outline:
         misnamed: see :func:`~.fields.misnamed`.
     """
 
-    sections: tuple[Hashable, ...] | Scalar
+    sections: tuple[Hashable, ...] | Scalar = field(repr=False)
     misnamed: tuple[tuple[str, str], ...] = ()
 
 

@@ -299,8 +299,8 @@ def test_no_value_stands_in_a_log_a_repr_or_an_error(
     texts = []
     for section in (MINIO, MINIO | {"bucket": junk}, broken):
         document = {"minio": section, "cxbcore_fleet": fleet, "cxbcore_secret": SECRETS[2]}
-        found = SettingsReader(Provider(document))()
-        texts += [repr(found), str(found), repr(found.sources), repr(found.faults)]
+        found = (read := SettingsReader(Provider(document)))()
+        texts += [repr(vars(read)), repr(found), str(found), repr(found.sources), repr(found.faults)]
         try:
             found.require_storage()
         except SettingsError as exc:

@@ -124,8 +124,8 @@ _Entry = Outline | Scalar
 
 @dataclass(frozen=True, slots=True)
 class _FleetOutline:
-    hosts: Scalar | tuple[_Entry, ...]
-    secret: Scalar
+    hosts: Scalar | tuple[_Entry, ...] = field(repr=False)
+    secret: Scalar = field(repr=False)
 
 
 class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
