@@ -20,6 +20,7 @@ CALLS = [
     {"session_id": "s-1", "recording_key": "2026/call 1.wav", "recording_access_token": "token-of-the-first"},
     {"session_id": "other", "recording_key": "2026/call 2.wav", "recording_access_token": "token-of-the-other"},
     {"session_id": "a/b ü\ud800", "recording_key": "2026/call 1.wav"},
+    {"session_id": "x/playback-url", "recording_key": "2026/call 1.wav"},
     {"session_id": "keyless"},
 ]
 RECORDINGS = {"2026/call 1.wav": DATA, "2026/call 2.wav": OTHER_DATA}

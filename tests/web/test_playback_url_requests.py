@@ -65,9 +65,10 @@ def test_a_host_that_is_malformed_or_not_trusted_is_400(site: Site, trusted: Any
 # --- POST
 
 
-@pytest.mark.parametrize("session_id", ["s-1", "a%2Fb%20%C3%BC%ED%A0%80", "other"])
+@pytest.mark.parametrize("session_id", ["s-1", "a%2Fb%20%C3%BC%ED%A0%80", "other", "x/playback-url"])
 def test_an_administrator_gets_a_url_that_plays(site: Site, session_id: str) -> None:
-    reply = site.post(f"{PREFIXES['admin']}/{session_id}/playback-url")
+    unproven = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Forwarded-Prefix": "/evil"}
+    reply = site.post(f"{PREFIXES['admin']}/{session_id}/playback-url", admin_headers(site.app) | unproven)
 
     if "%ED" in session_id:  # no text that UTF-8 has: a WSGI server's path can't be that session id
         assert reply.status_code == 404

@@ -18,7 +18,9 @@ from itsdangerous import Signer, URLSafeTimedSerializer
 from itsdangerous.encoding import base64_encode
 
 from cxb_recordings import InMemoryCallRepository, register
+from cxb_recordings.errors import RecordingArchived, SourceUnavailable
 from cxb_recordings.operations.doctor import check_playback_keys, diagnose
+from cxb_recordings.testing import InMemorySource, hold_in_memory
 from tests.web.playback_site import (
     CALLS,
     DATA,
@@ -145,6 +147,17 @@ def test_a_value_with_one_other_character_opens_nothing(site: Site) -> None:
 
 
 _SHARED = Site()
+
+
+@pytest.mark.parametrize("failure", [None, RecordingArchived("in an archive"), SourceUnavailable("down")], ids=repr)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_recording_that_no_source_gives_gets_that_404_too(failure: Any, method: str) -> None:
+    one = raw(_SHARED.client, f"{PREFIXES['public']}/unknown", method)
+
+    with hold_in_memory(_SHARED.app, InMemorySource(is_down=failure is not None, failure=failure)):
+        for path in (_SHARED.path(), f"{_SHARED.path()}/call.mp3", f"{PREFIXES['public']}/token-of-the-first/call.mp3"):
+            reply = raw(_SHARED.client, path, method)
+            assert (reply.status, list(reply.headers), reply.data) == (one.status, list(one.headers), one.data)
 
 
 def test_a_playback_value_opens_nothing_on_the_other_routes(site: Site) -> None:
