@@ -45,6 +45,7 @@ print(cxb_recordings.__file__)
 
 # What hosts write, typed: mounting, repositories, a view and a decorator of their own, signals, tests in memory.
 TYPED_HOST = """\
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -168,6 +169,16 @@ def test_every_dependency_is_pinned_for_the_newest_run(extra: str) -> None:
     wanted = requirements(config()["options"]["install_requires"] + config()["options.extras_require"][extra])
 
     assert {canonicalize_name(requirement.name) for requirement in wanted} - set(pins("constraints.txt")) == set()
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("constraints", ["constraints.txt", "constraints-lowest.txt"])
+def test_no_python_has_two_pins_of_one_package(constraints: str, python: str) -> None:
+    pinned = requirements((PROJECT / constraints).read_text())
+    meant = [pin for pin in pinned if not pin.marker or pin.marker.evaluate({"python_version": python})]
+    names = [canonicalize_name(pin.name) for pin in meant]
+
+    assert [name for name in names if names.count(name) > 1] == []
 
 
 def test_the_page_on_installation_says_which_dependencies_have_left_the_oldest_python() -> None:
