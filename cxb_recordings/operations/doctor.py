@@ -1,6 +1,6 @@
 """The operational checks: each a function that asks the live parts one question and returns findings.
 
-How findings are shown lives in ``commands``; what happens to one recording in ``trace``. Whatever a part raises becomes
+How findings are shown lives in ``output``; what happens to one recording in ``trace``. Whatever a part raises becomes
 a finding.
 """
 

@@ -20,7 +20,7 @@ from ..playback.pace import Pace
 from ..playback.source import RecordingSource, key_is_askable
 from ..service import RecordingService
 from ..settings import SystemSettings
-from ..sources.kind import PROBE_SECONDS, SourceKind
+from ..sources.kind import FIRST_BYTE_SECONDS, SourceKind
 from .doctor import find_call, find_session, live_settings, made
 from .probes import Probe, impatient, side_by_side
 from .spellings import spellings
@@ -158,7 +158,7 @@ class _Asked:
         """Ask for the first bytes as playback does: a HEAD has neither the reason of a refusal nor the content."""
         began = time.monotonic()
         try:
-            info, span = prove(self.source, key, Pace(PROBE_SECONDS, time.monotonic, began + PROBE_SECONDS))
+            info, span = prove(self.source, key, Pace(FIRST_BYTE_SECONDS, time.monotonic, began + FIRST_BYTE_SECONDS))
         except RecordingArchived as exc:
             seconds = time.monotonic() - began
             yield replace(self._found("warning", str(exc), RESTORE, 403, seconds), of=Check.STORAGE_STATE)

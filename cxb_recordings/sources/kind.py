@@ -20,7 +20,7 @@ from ..playback.pace import Pace
 from ..playback.source import RecordingSource
 from .transport import Transport
 
-PROBE_SECONDS = 3.0  # for the first bytes, of a check
+FIRST_BYTE_SECONDS = 3.0  # for the first bytes, of a check
 
 Settings = TypeVar("Settings")  # the frozen settings of one source
 Source = TypeVar("Source", bound=RecordingSource)
@@ -82,7 +82,7 @@ class SourceKind(ABC, Generic[Settings, Source]):
         """Whether a source tells that it does not have a recording that can't exist."""
         key = f"cxb-recordings-doctor-{uuid.uuid4().hex}"
         try:
-            prove(source, key, Pace(PROBE_SECONDS, time.monotonic, time.monotonic() + PROBE_SECONDS))
+            prove(source, key, Pace(FIRST_BYTE_SECONDS, time.monotonic, time.monotonic() + FIRST_BYTE_SECONDS))
         except RecordingMissing:
             return Finding("ok", self.found, "answers 404 for a key that can't exist", subject=source.name)
         except SourceUnavailable as exc:

@@ -72,7 +72,7 @@ def test_a_playback_url_is_answered_as_the_public_link_is(site: Site, method: st
             assert playback.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
-# --- What opens nothing: everything gets the 404 of the public route.
+# --- What is refused: all of it gets the 404 of the public route.
 
 
 def _tampered(signed: str) -> Iterator[str]:
