@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Response
@@ -42,20 +41,23 @@ def admin_blueprint(
         listener = Listener("admin", session_id)
         if not session_id:  # the prefix with a slash behind it: asked of no repository
             return _nothing_to_play(service, "call", listener, ADMIN)
-        return _find_and_deliver(service, lambda: call_repo.find_by_session_id(session_id), listener, ADMIN, identity)
+        found = _find(service, lambda: call_repo.find_by_session_id(session_id), listener, ADMIN, identity)
+        if isinstance(found, Reply):
+            return found
+        return deliver(service, found.key, found.listener, ADMIN, found.call, found.filename)
 
     add_route(blueprint, "session_id", recording)
     urls = service.playback_urls
     if urls is None:
         return blueprint
-    give = partial(_give_playback_url, urls)
 
     @require_admin
     def playback_url(session_id: str) -> Response:
-        def find() -> Call | None:
-            return call_repo.find_by_session_id(session_id) if session_id else None
-
-        return _find_and_deliver(service, find, Listener("admin", session_id), ADMIN, identity, send=give)
+        listener = Listener("admin", session_id)
+        if not session_id:
+            return _nothing_to_play(service, "call", listener, ADMIN)
+        found = _find(service, lambda: call_repo.find_by_session_id(session_id), listener, ADMIN, identity)
+        return found if isinstance(found, Reply) else _give_playback_url(urls, found.listener)
 
     add_route(blueprint, "session_id", playback_url, endpoint="playback_url", ending="/playback-url", method="POST")
     return blueprint
@@ -74,10 +76,11 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
         listener = Listener("public", token_fingerprint=fingerprint(token))
         if not is_well_formed(token):
             return _nothing_to_play(service, "token", listener, PUBLIC)
-        name = names[-1] if names else ""
-        return _find_and_deliver(
-            service, lambda: call_repo.find_by_access_token(token), listener, PUBLIC, filename=name
-        )
+        found = _find(service, lambda: call_repo.find_by_access_token(token), listener, PUBLIC)
+        if isinstance(found, Reply):
+            return found
+        filename = found.filename or "".join(names[-1:])
+        return deliver(service, found.key, found.listener, PUBLIC, found.call, filename)
 
     add_route(blueprint, "token", recording)
     return blueprint
@@ -99,10 +102,11 @@ def playback_blueprint(
         listener = replace(listener, session_id=claims.session_id, identity=claims.identity)
         if urls.has_expired(claims):
             return _nothing_to_play(service, "expired", listener, PUBLIC)
-        name = names[-1] if names else ""
-        return _find_and_deliver(
-            service, lambda: call_repo.find_by_session_id(claims.session_id), listener, PUBLIC, filename=name
-        )
+        found = _find(service, lambda: call_repo.find_by_session_id(claims.session_id), listener, PUBLIC)
+        if isinstance(found, Reply):
+            return found
+        filename = found.filename or "".join(names[-1:])
+        return deliver(service, found.key, found.listener, PUBLIC, found.call, filename)
 
     add_route(blueprint, "signed", recording)
     return blueprint
@@ -120,15 +124,31 @@ def _reporter(service: RecordingService, route: str) -> Callable[[Response], Res
     return report
 
 
-def _find_and_deliver(
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A call with a recording.
+
+    Attributes:
+        call: as the repository returns it.
+        key: the storage key.
+        filename: the name that the call gives; empty where it gives none.
+        listener: with all that is known of who asked.
+    """
+
+    call: Call
+    key: str
+    filename: str
+    listener: Listener
+
+
+def _find(
     service: RecordingService,
     find: Callable[[], Call | None],
     listener: Listener,
     audience: Audience,
     identity: Callable[[], object] | None = None,
-    filename: str = "",
-    send: Callable[[RecordingService, str, Listener, Audience, Call, str], Reply] = deliver,
-) -> Reply:
+) -> _Found | Reply:
+    """The call that the repository finds; the reply where there is nothing to play, or the host's code fails."""
     step = "identity"
     try:
         if identity is not None:
@@ -147,20 +167,18 @@ def _find_and_deliver(
         listener = replace(listener, session_id=session_id)
     if key is None:
         return _nothing_to_play(service, "key", listener, audience, "not-uploaded")
-    return send(service, key, listener, audience, call, named if isinstance(named, str) and named else filename)
+    return _Found(call, key, named if isinstance(named, str) else "", listener)
 
 
-def _give_playback_url(
-    urls: PlaybackUrls, _service: object, _key: str, listener: Listener, audience: Audience, *_: object
-) -> Reply:
+def _give_playback_url(urls: PlaybackUrls, listener: Listener) -> Reply:
     """201 with a playback URL of a call that has a key, for the identity that asked."""
     identity = str(listener.identity) if isinstance(listener.identity, (int, UUID)) else listener.identity
     try:
         made = urls.make(listener.session_id, identity=identity)
     except ValueError:  # the host's identity can't be part of it, or the app's key is too short by now
-        return unavailable("playback URL", listener, audience)
+        return unavailable("playback URL", listener, ADMIN)
     expires_at = datetime.fromtimestamp(made.expires_at, timezone.utc).isoformat().replace("+00:00", "Z")
-    return Reply(created({"url": made.url, "expires_at": expires_at}, audience), listener)
+    return Reply(created({"url": made.url, "expires_at": expires_at}, ADMIN), listener)
 
 
 def _nothing_to_play(
