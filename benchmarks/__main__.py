@@ -61,7 +61,7 @@ def main() -> None:
             find_program(name)
     except Absent as exc:
         parser.exit(1, f"needs {exc}, which is not installed\n")
-    # The files lie below the system's directory for temporary files; what gunicorn imports is found from here.
+    # The files are below the system's directory for temporary files; what gunicorn imports is found from here.
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     raise_limits()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that the servers are stopped

@@ -45,7 +45,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached.
+    """The targets.
 
     Attributes:
         title: of the figure.
@@ -162,7 +162,7 @@ TABLES = {
 
 
 def page(document: Document) -> str:
-    """All tables of a run: what is missed, what is to be reached, the contenders before each store, the machine."""
+    """All tables of a run: what is missed, the targets, the contenders before each store, the machine."""
     parts = [_missed(document, TARGETS), _targets(document, TARGETS)]
     for part, title in TABLES.items():
         if medians := document.get(part):

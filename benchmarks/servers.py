@@ -149,8 +149,8 @@ def start_nginx(
 
     Args:
         directory: for its files; made here.
-        body: what stands in the server block.
-        http: what stands beside that.
+        body: the content of the server block.
+        http: what is next to it.
         certificate: with which it speaks TLS.
     """
     program, port = find_program("nginx"), free_port()

@@ -1,6 +1,6 @@
 """Turns of phrase that readers stumbled over, with the plain words for each: ``python -m tests.prose`` looks for them.
 
-CI runs it with the lint step. It reads the pages, and all text of the package and the example: docstrings, comments,
+CI runs it with the lint step. It reads the pages, and all text of the programs and their tests: docstrings, comments,
 log lines, command line.
 """
 
@@ -53,8 +53,12 @@ _TEXTS = [
     "cxb_recordings/**/*.py",
     "examples/**/*.py",
     "examples/templates/**/*.html",
+    "benchmarks/**/*.py",
+    "tests/**/*.py",
     "noxfile.py",
+    "setup.py",
 ]
+_QUOTES_THEM = ("tests/prose.py", "tests/test_prose.py")
 
 
 def faults(text: str) -> Iterator[tuple[int, str, str]]:
@@ -70,6 +74,7 @@ def main() -> int:
         f"{path.relative_to(PROJECT)}:{line}: {found!r}: {plain}"
         for glob in _TEXTS
         for path in sorted(PROJECT.glob(glob))
+        if path.relative_to(PROJECT).as_posix() not in _QUOTES_THEM
         for line, found, plain in faults(path.read_text())
     ]
     print("\n".join(lines) or "plain English")

@@ -68,7 +68,7 @@ def test_every_third_party_import_is_a_declared_dependency() -> None:
 
     imported = {top for path in PACKAGE for top in third_party_imports(path)}
 
-    imported.remove("pytest")  # which loads the plugin: whoever imports it has it
+    imported.remove("pytest")  # which loads the plugin: its importers have it
     assert {BROUGHT_BY.get(top, top.replace("_", "-")) for top in imported} == declared
 
 

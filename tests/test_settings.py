@@ -42,7 +42,7 @@ def aliases(section: dict[str, str]) -> dict[str, Any]:
 
 
 GOOD_STORAGE: dict[str, tuple[dict[str, Any], StorageSettings]] = {
-    "as it stands in the docs": (minio(), STORAGE),
+    "as in the docs": (minio(), STORAGE),
     "aliases": (aliases(MINIO), STORAGE),
     "aliases beside empty fields": (
         minio(access_key="", access=SECRETS[0], secret_key=None, secret=SECRETS[1]),

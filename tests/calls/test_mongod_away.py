@@ -21,7 +21,7 @@ from tests.servers.mongod import Mongod, MongodFactory
 CALL = {"session_id": "s-1", "recording_key": "s-1.mp3", "recording_url": "https://storage.example/s-1.mp3"}
 EXPIRY = datetime(2024, 5, 1, tzinfo=timezone.utc)
 TIMEOUT = 0.5  # seconds, for questions that are to fail
-PATIENCE = 60.0  # seconds, for questions that are to be answered
+PATIENCE = 60.0  # seconds, for questions that must be answered
 
 # The driver's own patience is 30 s; half of it is room for a busy machine.
 SECONDS = 15.0

@@ -95,7 +95,7 @@ def make_site(recordings: dict[str, bytes], bucket: Bucket, host: Origin, direct
     settings = {"minio": bucket.settings(), "cxbcore_fleet": [host.url]}
     keys = [f"{source}.{ending}" for source in SOURCES for ending in recordings]
     log = directory / "requests.log"
-    source = _APP.format(jwt_key=_JWT_KEY, keys=[*keys, "nowhere.wav"], settings=settings, log=str(log))
+    source = _APP.format(jwt_key=_JWT_KEY, keys=[*keys, "absent.wav"], settings=settings, log=str(log))
     return Site(source, recordings, log)
 
 

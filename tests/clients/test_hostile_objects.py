@@ -33,7 +33,7 @@ _OBJECTS = {
 }
 # Embeds and opens every object, then what does run, and tells after each whether a script ran.
 _ALL_PAGE = """<!doctype html><body><script>
-const PATIENCE = 4000;  // milliseconds; no browser tells of each of these that it was loaded
+const PATIENCE = 4000;  // milliseconds; no browser reports for each of these that it was loaded
 const report = text => fetch("/report", {method: "POST", body: text});
 const loaded = element => new Promise(resolve => {
     element.onload = element.onerror = resolve;

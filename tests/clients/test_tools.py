@@ -160,7 +160,7 @@ def test_httplint_calls_nothing_bad(request: pytest.FixtureRequest, links: str, 
     except ImportError:
         missing(request, "httplint (extra ci)")
     curl = find_program(request, "curl", "curl")
-    key = f"{source}.ogg" if status != 404 else "nowhere.wav"
+    key = f"{source}.ogg" if status != 404 else "absent.wav"
     headers = [part for name, value in _REPLIES[status].items() for part in ("-H", f"{name}: {value}")]
     reply = subprocess.run([curl, "-q", "-si", "--max-time", "20", *headers, f"{links}/{key}"], stdout=subprocess.PIPE)
     head, _, body = reply.stdout.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Each source of recordings with what stands behind it, for the contract suite; and keys that are hard to carry."""
+"""Each source of recordings with its server, for the contract suite; and keys that are hard to carry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLEET_SECRET = "the-secret-of-a-fleet-host"
 
 @dataclass
 class Subject:
-    """A source, how a recording gets into it, and what lies behind it.
+    """A source, how a recording gets into it, and its server.
 
     Attributes:
         gone: a context in which its server is gone; None for memory, which has none.

@@ -47,7 +47,7 @@ def test_the_stable_link_plays_in_the_crm_and_the_signed_url_does_not(centre: Ca
     signed = crm.get("/activities/s-url/signed").get_json()
 
     assert signed == {"plays": False, "text": "403 AccessDenied"}
-    # The public address of this test leads nowhere: the link is played through the host itself.
+    # The public address of this test leads to no server: the link is played through the host itself.
     path = re.search(r"http://calls\.example(/api/\S+?)[\"<]", centre.crm.page("/activities/s-url"))
     assert path is not None
     assert centre.app.test_client().get(path[1]).data == audio.make_wav(5)

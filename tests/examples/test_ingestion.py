@@ -174,7 +174,7 @@ def test_nobody_else_may_ingest(centre: CallCentre) -> None:
         ("recording_key", 400, {"recording_key": "a\\b.wav"}),
         ("recording_key", 400, {"recording_key": "a\r\nb.wav"}),
         ("recording_key", 400, {"recording_key": "k" * 1025}),
-        ("recording_key", 404, {"recording_key": "nowhere.wav"}),
+        ("recording_key", 404, {"recording_key": "absent.wav"}),
     ],
 )
 def test_a_bad_field_is_named_and_nothing_is_stored(
@@ -237,7 +237,7 @@ def test_storage_that_is_away_is_503_and_nothing_is_stored(centre: CallCentre) -
 
     assert reply.status_code == 503
     assert centre.calls.summary("new-1") is None
-    assert centre.ingest(session_id="new-2", recording_key="nowhere.wav").status_code == 503
+    assert centre.ingest(session_id="new-2", recording_key="absent.wav").status_code == 503
     assert centre.ingest(session_id="new-3", recording_key="long.wav").status_code == 201
 
 

@@ -1,4 +1,4 @@
-"""Pull the plug: the switches, the recording that goes on, and what the live view tells of it."""
+"""Pull the plug: the switches, the recording that goes on, and what the live view says about it."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Playing:
         )
 
     def read(self) -> bytes:
-        """Everything; raises StreamBroken where it can't be had."""
+        """Everything; raises StreamBroken where it is not available."""
         self.received = b""
         for chunk in self.stream:
             self.received += chunk

@@ -142,7 +142,7 @@ class World:
 
 
 def assert_no_secret(text: str) -> None:
-    """Fail where a secret stands in `text`; without showing it."""
+    """Fail where a secret is in `text`; without showing it."""
     leaked = [name for name, secret in SECRETS.items() if secret in text]
     assert not leaked
 
@@ -239,7 +239,7 @@ def open_with_settings(world: World, document: Any) -> None:
         world.settings = world.good_settings
     assert response.status_code in (200, 404)
     written = str(document).lower()
-    assert all(host.strip("[]") in written for host in world.asked_hosts), "a host that stands in no setting was asked"
+    assert all(host.strip("[]") in written for host in world.asked_hosts), "a host that is in no setting was asked"
 
 
 def open_with_call(world: World, document: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whatever comes in from outside: no 500, no exception, no secret in any output, no host that stands in no setting."""
+"""Whatever comes in from outside: no 500, no exception, no secret in any output, no host that no setting names."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ PROGRAMS = {  # and Debian's packages that have them
     "monmaptool": "ceph-base",
 }
 
-# Without the two paxos lines the start takes 14 s instead of 2. Without the watch timeout, whoever makes a bucket after
-# the gateway was killed waits 29 s: the OSD takes the dead process for a listener to changes for so long. Without
+# Without the two paxos lines the start takes 14 s instead of 2. Without the watch timeout, making a bucket after
+# the gateway was killed takes 29 s: the OSD takes the dead process for a listener to changes for so long. Without
 # tcp_nodelay, a small object waits 40 ms for the acknowledgement of its head.
 _CONFIGURATION = """\
 [global]

@@ -76,7 +76,7 @@ class ExampleFactory(Protocol):
 
 
 def start_example(log: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Example:
-    """Start the example in a process group of its own; whoever gets it stops its process."""
+    """Start the example in a process group of its own; the caller stops its process."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "examples", "--port", "0", *arguments],

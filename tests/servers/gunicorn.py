@@ -117,7 +117,7 @@ def _wait_for_answer(process: subprocess.Popen[bytes], log: Path) -> Gunicorn:
             return False
         try:
             urllib.request.urlopen(rest.split()[0], timeout=10).close()
-        except urllib.error.HTTPError as error:  # an answer all the same
+        except urllib.error.HTTPError as error:  # an answer, too
             error.close()
         except OSError:  # it ends before it answers; the next call tells why
             return False

@@ -36,7 +36,7 @@ class Mongod:
     daemon: Daemon
 
     def client(self, **options: Any) -> MongoClient[dict[str, Any]]:
-        """A client with pymongo's own defaults and `options`; whoever gets it closes it."""
+        """A client with pymongo's own defaults and `options`; the caller closes it."""
         return MongoClient(self.uri, **options)
 
 
@@ -103,7 +103,7 @@ def _make(program: str, directory: Path, *, replica_set: bool) -> Mongod:
 
 
 def _serves(port: int) -> bool:
-    """Whether writes are taken by now; a replica set that is new is told of its only member first."""
+    """Whether writes are taken by now; a new replica set is first configured with its only member."""
     if not accepts_connections(port):
         return False
     client: MongoClient[dict[str, Any]] = MongoClient(

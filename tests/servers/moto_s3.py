@@ -76,8 +76,8 @@ class S3Server:
 class S3Gateway(S3Server):
     """An S3 store that checks signatures, and the process that speaks S3.
 
-    One store serves all tests of a process: whoever kills or pauses a part brings it back, as :meth:`Daemon.killed` and
-    :meth:`Daemon.paused` do.
+    One store serves all tests of a process: a test that kills or pauses a part brings it back, as
+    :meth:`Daemon.killed` and :meth:`Daemon.paused` do.
 
     Attributes:
         gateway: speaks S3; what is stored outlives its process.

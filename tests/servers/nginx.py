@@ -19,7 +19,7 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 @dataclass(frozen=True, slots=True)
 class Nginx:
-    """An nginx that is running; its logs lie in `directory`."""
+    """An nginx that is running; its logs are in `directory`."""
 
     process: subprocess.Popen[bytes]
     directory: Path
@@ -29,7 +29,7 @@ class NginxFactory(Protocol):
     """Starts an nginx.
 
     Args:
-        http: what stands in the ``http`` block.
+        http: the content of the ``http`` block.
         port: where it listens, by that block.
     """
 

@@ -1,4 +1,4 @@
-"""An object in an archive: it is there, nobody can read it, and the store is up all the same."""
+"""An object in an archive: it is there, nobody can read it, and the store is still up."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def test_nobody_hears_what_came_behind_a_reply_without_a_recordings_bytes(
 def test_the_body_of_a_redirect_is_neither_read_nor_decoded(
     coding: str, ask_either: Callable[..., RecordingSource]
 ) -> None:
-    # A bomb's beginning, cut off: whoever decodes it raises, whoever reads it waits.
+    # A bomb's beginning, cut off: a client that decodes it raises, one that reads it waits.
     headers = {"Content-Encoding": coding, "Location": "http://127.0.0.1:1/"}
     with ScriptedOrigin([reply(302, {**headers, "Content-Length": "100000"}, b"\x1f\x8b\x08\x00junk")]) as server:
         for attempt in (ask_either(server.url).open, ask_either(server.url).describe):

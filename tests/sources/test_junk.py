@@ -76,7 +76,7 @@ RAW = {
     "an error in a code": reply(400, {}, b"<Code><Error></Error><Region/></Code>"),
     "an error as deep as the sea": reply(500, {}, b"<Error>" + b"<a>" * 5000 + b"</a>" * 5000 + b"</Error>"),
 }
-# These are a recording all the same, or the absence of one.
+# These are still a recording, or the absence of one.
 USED = {
     *("status without a reason", "version 9", "latin-1 in a header", "utf-8 in a header", "folded header"),
     *("no length", "404 that is no xml", "nul in a header", "length and chunks"),

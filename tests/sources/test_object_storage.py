@@ -55,7 +55,7 @@ def test_wrong_credentials_are_a_failure_whether_the_key_is_there_or_not(name: s
 
 def test_an_absent_bucket_is_a_failure_and_not_an_absence(any_bucket: Bucket) -> None:
     any_bucket.put(KEY, DATA)
-    source = storage(any_bucket.settings(bucket="recordings-that-are-nowhere"))
+    source = storage(any_bucket.settings(bucket="recordings-that-are-absent"))
 
     for attempt in (ObjectStorage.open, ObjectStorage.describe):
         with pytest.raises(SourceUnavailable, match="NoSuchBucket") as failure:
@@ -78,8 +78,8 @@ VARIABLES = {
     "AWS_SESSION_TOKEN": "stranger",
     "AWS_PROFILE": "hostile",
     "AWS_DEFAULT_PROFILE": "hostile",
-    "AWS_REGION": "xx-nowhere-1",
-    "AWS_DEFAULT_REGION": "xx-nowhere-1",
+    "AWS_REGION": "xx-unknown-1",
+    "AWS_DEFAULT_REGION": "xx-unknown-1",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
     "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
     "AWS_USE_FIPS_ENDPOINT": "true",
@@ -97,7 +97,7 @@ VARIABLES = {
 }
 CONFIGURATION = """\
 [default]
-region = xx-nowhere-1
+region = xx-unknown-1
 endpoint_url = http://127.0.0.1:1
 max_attempts = 7
 s3 =
@@ -106,7 +106,7 @@ s3 =
   payload_signing_enabled = true
   signature_version = s3
 [profile hostile]
-region = xx-nowhere-1
+region = xx-unknown-1
 endpoint_url = http://127.0.0.1:1
 ca_bundle = /absent.pem
 """
@@ -160,7 +160,7 @@ def test_nothing_in_the_environment_adds_to_a_request() -> None:
     assert head.startswith("GET /recordings/k HTTP/1.1\r\n")
     assert "Credential=KEY/" in head
     assert "/us-east-1/s3/aws4_request" in head
-    for word in ("stranger", "nowhere", "checksum", "security-token", "sigv4a"):
+    for word in ("stranger", "xx-unknown", "checksum", "security-token", "sigv4a"):
         assert word not in head.lower()
 
 

@@ -1,4 +1,4 @@
-"""Temporary credentials: their session token goes with every request and into every signed URL, and nowhere else."""
+"""Temporary credentials: their session token goes with every request and into every signed URL, and only there."""
 
 from __future__ import annotations
 

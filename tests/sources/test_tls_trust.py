@@ -1,4 +1,4 @@
-"""Whom TLS trusts, for storage and for fleet hosts, and where its session keys go: nowhere."""
+"""Whom TLS trusts, for storage and for fleet hosts, and that no file gets its session keys."""
 
 from __future__ import annotations
 

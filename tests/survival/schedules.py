@@ -61,7 +61,7 @@ class Source:
             yield from (self.data, changed(self.data), self.data + b"\x00", b"")
 
     def start(self, tls: ssl.SSLContext) -> Origin:
-        """Serve it, with `tls` where it is to be had over TLS."""
+        """Serve it, with `tls` where it is served over TLS."""
         recordings = {} if self.data is None else {KEY: self.data}
         context = tls if self.over_tls else None
         return Origin(recordings, self.script, self.standing, validator=self.validator, tls=context)

@@ -1,4 +1,4 @@
-"""The table of breaks: what breaks, when, what stands behind it, and what a listener is to get, by docs/survival.md."""
+"""The table of breaks: what breaks, when, which source is next, and what a listener must get, by docs/survival.md."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _ASKED_AGAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A break at a moment, and what stands behind the source that breaks."""
+    """A break at a moment, and the source that is asked next."""
 
     kind: Kind
     phase: Phase

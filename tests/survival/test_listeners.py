@@ -142,7 +142,7 @@ def test_workers_of_a_preloading_server_share_no_connection(
     make_origin: OriginFactory, gunicorn: GunicornFactory
 ) -> None:
     keys = [f"{number}.wav" for number in range(600)]  # each is played once, and so tells who asked for it
-    storage = make_origin()  # has nothing, and its connections are kept all the same
+    storage = make_origin()  # has nothing, and its connections are still kept
     fleet = make_origin(dict.fromkeys(keys, DATA[:1000]))
     variables = environment(system_settings(storage, [fleet]), keys) | {"PLAY_IN_PARENT": "1"}
     server = gunicorn(HOST, "--preload", "--workers", "3", environment=variables)

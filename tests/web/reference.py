@@ -15,7 +15,7 @@ class File:
 
     Attributes:
         data: its bytes.
-        etag: as it stands in the ETag header, with quotes and, perhaps, ``W/``; None for none.
+        etag: as in the ETag header, with quotes and, perhaps, ``W/``; None for none.
         modified: seconds since 1970; None where it is not known.
     """
 

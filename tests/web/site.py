@@ -35,7 +35,7 @@ def host_app(**config: object) -> Flask:
 
 
 def admin_headers(app: Flask, **claims: object) -> dict[str, str]:
-    """The headers of an administrator, or of whoever has other `claims`."""
+    """The headers of an administrator, or of a user with other `claims`."""
     with app.app_context():
         token = create_access_token("anna", additional_claims={"role": "admin"} | claims)
     return {"Authorization": f"Bearer {token}"}
@@ -90,7 +90,7 @@ class Upstream(Site):
 
     Attributes:
         kind: ``moto``, ``ceph``, ``seaweedfs``, ``rclone`` or ``fleet``.
-        relay: stands in front of the source.
+        relay: in front of the source.
     """
 
     def __init__(self, kind: str, source: Bucket | Origin) -> None:

@@ -30,7 +30,7 @@ PATH = f"{PREFIXES['admin']}/s-1"
 
 
 def guarded_app(**config: object) -> Flask:
-    """An app whose admin route has nothing to play: whoever is let through gets its 404."""
+    """An app whose admin route has nothing to play: a user who is let through gets its 404."""
     app = host_app(**config)
     register(app, dict, InMemoryCallRepository())
     return app

@@ -25,7 +25,7 @@ def settings_of(kind: str, origin: Origin) -> dict[str, object]:
 
 @pytest.fixture
 def tls_origin(tls: ssl.SSLContext) -> Iterator[Origin]:
-    """A source that speaks TLS with a certificate that nobody trusts unless told."""
+    """A source that speaks TLS with a certificate that nobody trusts by default."""
     with Origin({KEY: DATA}, tls=tls) as origin:
         yield origin
 

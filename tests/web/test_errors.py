@@ -21,7 +21,7 @@ GUARDS = ["Content-Security-Policy", "Cross-Origin-Resource-Policy", "Referrer-P
 
 
 def assert_problem(reply: TestResponse, status: int, route: Route) -> None:
-    """It is a short problem, stored nowhere, whose headers guard as those of a recording do."""
+    """It is a short problem, never stored, whose headers guard as those of a recording do."""
     assert reply.status_code == status
     assert reply.content_type == "application/problem+json"
     assert reply.headers["Cache-Control"] == "no-store"

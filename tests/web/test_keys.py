@@ -1,4 +1,4 @@
-"""Keys that are asked of nobody, and odd ones that storage may have."""
+"""Keys for which no source is asked, and odd ones that storage may have."""
 
 from __future__ import annotations
 

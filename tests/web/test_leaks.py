@@ -42,7 +42,7 @@ def no_collector() -> Iterator[None]:
 
 
 def asked(client: FlaskClient, path: str, trick: str, **options: Any) -> TestResponse | None:
-    """The reply, unread; None where the exception reaches whoever asks."""
+    """The reply, unread; None where the exception reaches the caller."""
     try:
         return client.get(path, headers={"X-Trick": trick}, **options)
     except (Exception, SystemExit):  # noqa: BLE001 - what is raised is the trick's affair
@@ -143,7 +143,7 @@ def test_two_registrations_guard_each_request_once() -> None:
         assert reply is not None
         assert reply.status_code == 500
         assert second.streams.taken == 0
-    assert guarded is not app.wsgi_app, "a middleware of the host stands between the two"
+    assert guarded is not app.wsgi_app, "a middleware of the host is between the two"
     assert client.get("/archive/public/token").data == client.get(PUBLIC).data == DATA
 
 

@@ -1,4 +1,4 @@
-"""A file name behind the token, and what CRMs make of it, as they are documented to fetch recordings."""
+"""A file name behind the token, and what CRMs do with it, as they are documented to fetch recordings."""
 
 from __future__ import annotations
 

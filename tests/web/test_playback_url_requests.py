@@ -1,4 +1,4 @@
-"""Who gets a playback URL, on which address, and what is told of it."""
+"""Who gets a playback URL, on which address, and what the logs say about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why somebody was refused on the admin route stands in the log; a key server that is down refuses nobody."""
+"""The log says why the admin route refused somebody; a key server that is down refuses nobody."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Server:
         return http.client.HTTPConnection(*self.address, timeout=30)
 
     def raw(self, request: str) -> bytes:
-        """All that comes back for a request, until the server closes the connection."""
+        """All bytes of the reply to a request, until the server closes the connection."""
         with socket.create_connection(self.address, timeout=30) as connection:
             connection.sendall(request.replace("\n", "\r\n").encode())
             return b"".join(iter(lambda: connection.recv(65536), b""))

@@ -189,7 +189,7 @@ class Lazy:
         yield from body
 
 
-# Where the trick is played, and whether the recording is played all the same, byte for byte.
+# Where the trick is played, and whether the recording is still played, byte for byte.
 TRICKS: dict[str, tuple[str, bool]] = {
     "none": (PUBLIC, True),
     "after_request raises": (PUBLIC, False),
