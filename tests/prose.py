@@ -1,7 +1,7 @@
 """Turns of phrase that readers stumbled over, with the plain words for each: ``python -m tests.prose`` looks for them.
 
 CI runs it with the lint step. It reads the pages, and all text of the programs and their tests: docstrings, comments,
-log lines, command line.
+log lines, command line, and the names of tests, which are sentences.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ _QUOTES_THEM = ("tests/prose.py", "tests/test_prose.py")
 
 def faults(text: str) -> Iterator[tuple[int, str, str]]:
     """Each banned turn in a text: line, what it says, and the plain words."""
+    text = re.sub(r"\btest_\w+", lambda name: name[0].replace("_", " "), text)
     for pattern, plain in _BANNED:
         for found in pattern.finditer(text):
             yield text.count("\n", 0, found.start()) + 1, found[0], plain

@@ -91,7 +91,7 @@ JUNK = [
 @pytest.mark.parametrize("place", SPACES)
 @pytest.mark.parametrize("front", ["", "https://", "HTTP://", "recordings.", "https://my.dotted.bucket."])
 @pytest.mark.parametrize("cdn", ["", ".cdn"])
-def test_an_endpoint_of_spaces_tells_its_data_centre_whatever_stands_in_front(place: str, front: str, cdn: str) -> None:
+def test_an_endpoint_of_spaces_tells_its_data_centre_whatever_is_in_front(place: str, front: str, cdn: str) -> None:
     endpoint = f"{front}{place.upper()}{cdn}.digitaloceanspaces.com"
 
     assert region_from_endpoint(endpoint) == place
@@ -105,7 +105,7 @@ def test_an_endpoint_of_spaces_tells_its_data_centre_whatever_stands_in_front(pl
 
 @pytest.mark.parametrize(("host", "region"), AWS.items())
 @pytest.mark.parametrize("bucket", [None, "recordings", "my.dotted.bucket", "s3", "s3.eu-west-1"])
-def test_an_endpoint_of_aws_tells_its_region_whatever_bucket_stands_in_front(
+def test_an_endpoint_of_aws_tells_its_region_whatever_bucket_is_in_front(
     host: str, region: str, bucket: str | None
 ) -> None:
     endpoint = f"{bucket}.{host}" if bucket else host
@@ -185,7 +185,7 @@ def test_an_endpoint_in_a_private_network_of_aws_tells_its_region(name: str, suf
 
 @pytest.mark.parametrize("host", ["minio.internal", "MinIO.Internal", "minio.internal."])
 @pytest.mark.parametrize("endpoint", ["http://minio.internal:9000", "https://minio.internal"])
-def test_what_stands_in_front_of_the_configured_endpoint_is_a_bucket(host: str, endpoint: str) -> None:
+def test_what_is_in_front_of_the_configured_endpoint_is_a_bucket(host: str, endpoint: str) -> None:
     for bucket in ("recordings", "my.dotted.bucket"):
         assert StorageHost.parse(f"{bucket}.{host}", endpoint) == StorageHost("minio.internal", bucket)
     for other in ("minio.internal", "notminio.internal", "minio.internal.example", "internal"):

@@ -141,7 +141,7 @@ def _is_an_event(kind: object) -> bool:
 
 
 @pytest.mark.parametrize("path", [ADMIN, PUBLIC, "/own"])
-def test_all_that_is_told_of_a_playback_has_one_id(
+def test_every_event_of_a_playback_has_one_id(
     app: Flask, held: InMemoryRecordings, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = []

@@ -35,7 +35,7 @@ def test_a_route_of_the_host_at_a_prefix_or_beside_it_or_less_exact_is_none(rule
     assert app.test_client().get(f"{PUBLIC}/unknown").get_json()["status"] == 404
 
 
-def test_a_route_of_the_host_that_does_not_answer_get_may_lie_below_a_prefix() -> None:
+def test_a_route_of_the_host_that_does_not_answer_get_may_be_below_a_prefix() -> None:
     app = host()
     app.add_url_rule(f"{ADMIN}/<x>/notes", "notes", lambda x: x, methods=["POST"])
     register(app, dict, InMemoryCallRepository(), require_admin=anyone)

@@ -24,6 +24,7 @@ WORST = [
     "whoever has the link",
     "one that stands\nbehind",
     "so that events tell\n    of it",
+    "def test_a_name_opens_nothing() -> None",
 ]
 
 

@@ -289,9 +289,7 @@ JUNK = ("a:junk-password@host", "host:junk-password", "http://[junk-password]", 
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_no_value_stands_in_a_log_a_repr_or_an_error(
-    junk: Any, warnings: Callable[[], list[logging.LogRecord]]
-) -> None:
+def test_no_value_is_in_a_log_a_repr_or_an_error(junk: Any, warnings: Callable[[], list[logging.LogRecord]]) -> None:
     fleet = [junk, {"url": junk, "secret": SECRETS[3]}, {"url": "http://f.example", "secret": SECRETS[3]}]
     broken = dict.fromkeys(
         ("endpoint", "access_key", "secret_key", "bucket", "region", "secure", "session_token"), junk

@@ -159,7 +159,7 @@ def test_an_index_on_session_id_that_the_platform_has_is_enough(
     assert mongo_collection.index_information() == before
 
 
-def test_an_index_that_stands_in_the_way_is_told(mongo_collection: Calls) -> None:
+def test_an_index_that_is_in_the_way_is_named(mongo_collection: Calls) -> None:
     mongo_collection.create_index("recording_access_token")
 
     with pytest.raises(RepositoryUnavailable, match=r"MongoDB: Index(Options|KeySpecs)Conflict"):
@@ -294,7 +294,7 @@ def test_the_settings_are_remembered_for_the_seconds_given(mongo_collection: Cal
     assert provider() == {"cxbcore_secret": "third"}
 
 
-def test_the_settings_are_asked_for_each_time_where_nothing_is_to_be_remembered(mongo_collection: Calls) -> None:
+def test_the_settings_are_asked_for_each_time_where_nothing_may_be_remembered(mongo_collection: Calls) -> None:
     mongo_collection.insert_one({"cxbcore_secret": "first"})
     provider = MongoSettingsProvider(mongo_collection, {}, cache_seconds=0, clock=lambda: 0.0)
     assert provider() == {"cxbcore_secret": "first"}

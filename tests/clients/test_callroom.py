@@ -125,7 +125,7 @@ def test_a_recording_is_downloaded_whole(visit: Callable[..., Visitor]) -> None:
     assert download.value.suggested_filename == "demo-short.wav"
 
 
-def test_the_link_is_copied_and_plays_for_whoever_has_it(visit: Callable[..., Visitor], expect: Any) -> None:
+def test_the_link_is_copied_and_plays_for_anyone_who_has_it(visit: Callable[..., Visitor], expect: Any) -> None:
     visitor = visit(permissions=["clipboard-read", "clipboard-write"])
     visitor.open_call("demo-short")
 

@@ -149,7 +149,7 @@ def test_on_a_phone_the_list_says_where_recordings_are_stored_and_the_search_is_
     assert room > 0
 
 
-def test_on_a_phone_the_switches_stand_before_the_growing_log(visit: Callable[..., Visitor]) -> None:
+def test_on_a_phone_the_switches_come_before_the_growing_log(visit: Callable[..., Visitor]) -> None:
     visitor = visit(**PHONE)
     for path in ("/live", "/calls/demo-hour"):
         visitor.page.goto(path)

@@ -109,7 +109,7 @@ def test_a_session_id_may_be_any_text(calls: Subject, session_id: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", ".", "..", "a/b", "a b", "é", "a\n", "x" * 257])
-def test_a_malformed_token_opens_nothing_though_it_is_stored(calls: Subject, token: str) -> None:
+def test_a_malformed_token_finds_no_call_though_it_is_stored(calls: Subject, token: str) -> None:
     calls.add(recording_access_token=token)
 
     assert not calls.opens(token)

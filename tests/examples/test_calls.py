@@ -102,7 +102,7 @@ def test_an_unknown_call_is_none(calls: Calls, session_id: str) -> None:
         {},
     ],
 )
-def test_a_call_whose_fields_are_odd_is_listed_all_the_same(calls: Calls, fields: dict[str, Any]) -> None:
+def test_a_call_whose_fields_are_odd_is_still_listed(calls: Calls, fields: dict[str, Any]) -> None:
     calls.insert({"session_id": "s-1"} | fields)
 
     [call] = calls.newest()

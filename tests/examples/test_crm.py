@@ -117,7 +117,7 @@ def test_an_activity_that_is_not_there_is_404(crm: Crm) -> None:
 @pytest.mark.parametrize(
     "url", ["", "javascript:alert(1)", "file:///etc/passwd", "http://127.0.0.1:1/x", "http://[", "x"]
 )
-def test_a_url_that_leads_nowhere_is_said_to_lead_nowhere(crm: Crm, url: str) -> None:
+def test_a_url_of_no_server_is_said_to_be_one(crm: Crm, url: str) -> None:
     push(crm, ACTIVITY | {"recording_url": url})
 
     assert crm.app.test_client().get("/activities/s-1/stable").get_json()["plays"] is False

@@ -108,7 +108,7 @@ def test_a_trace_shows_session_ids_and_keys_escaped(hostile: str, options: list[
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
-def test_whatever_stands_in_a_finding_or_an_exception_is_escaped(
+def test_the_text_of_a_finding_and_of_an_exception_is_escaped(
     monkeypatch: pytest.MonkeyPatch, hostile: str, options: list[str]
 ) -> None:
     finding = Finding("failure", Check.SOURCE, hostile, hostile, 500, 0.1, 7, hostile, hostile)

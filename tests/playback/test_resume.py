@@ -196,7 +196,7 @@ def test_the_same_source_with_another_validator_is_not_used() -> None:
     assert len(one.wanted) == 2, "it is asked once: a recording that changed stays changed"
 
 
-def test_a_stream_that_is_closed_while_it_is_read_opens_nothing_more() -> None:
+def test_a_stream_that_is_closed_while_it_is_read_opens_no_source_again() -> None:
     one = source()
     playing = Playing(one)
     chunks = iter(playing.stream)

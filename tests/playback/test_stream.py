@@ -59,7 +59,7 @@ def test_a_whole_recording_is_handed_out_and_its_upstream_closed() -> None:
     assert ends == [end(len(DATA), complete=True)]
 
 
-def test_a_first_chunk_that_lacks_what_a_head_took_of_its_buffer_makes_the_next_ones_big_all_the_same() -> None:
+def test_a_first_chunk_that_lacks_what_a_head_took_of_its_buffer_still_makes_the_next_ones_big() -> None:
     class Buffered(InMemoryBody):
         def read(self, size: int) -> bytes:
             return super().read(size if self.position else size - 400)

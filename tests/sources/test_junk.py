@@ -20,7 +20,7 @@ STATUSES = (
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_status_that_was_not_asked_for_is_a_failure_and_leads_nowhere(
+def test_a_status_that_was_not_asked_for_is_a_failure_and_is_not_followed(
     status: int, ask_either: Callable[..., RecordingSource]
 ) -> None:
     text = b"" if status in (204, 304) else b"<Error><Message>of the source</Message></Error>"

@@ -79,7 +79,7 @@ def test_signed_urls_are_those_of_boto3_with_the_session_token(
     assert origin.requests == []
 
 
-def test_a_session_token_stands_in_no_repr_and_no_log(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_session_token_is_in_no_repr_and_no_log(origin: Origin, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "cxb_recordings")
     settings = document(origin, session_token=TOKEN)
     origin.answer = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"

@@ -69,7 +69,7 @@ def test_a_stream_that_breaks_goes_on_from_it(
     assert resumed == ["directory"]
 
 
-def test_doctor_and_trace_tell_of_it(directory: Path) -> None:
+def test_doctor_and_trace_report_it(directory: Path) -> None:
     settings = {"recordings_directory": str(directory)}
 
     assert doctor(settings).of("directory")["seen"] == "answers 404 for a key that can't exist"

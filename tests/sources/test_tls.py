@@ -150,7 +150,7 @@ def test_whole_records_are_handed_out_before_one_that_is_cut_off(
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_bytes_before_an_end_are_handed_out_and_the_next_read_tells_of_it(
+def test_bytes_before_an_end_are_handed_out_and_the_next_read_reports_it(
     end: str, connect: Callable[..., tuple[TlsPeer, ssl.SSLSocket]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def script(wire: Wire) -> None:

@@ -56,7 +56,7 @@ TAGS = [
 
 @pytest.mark.parametrize(("of_get", "of_head", "is_same"), TAGS)
 @pytest.mark.parametrize("hides", ["the total of a part", "every length"])
-def test_head_tells_the_length_unless_it_tells_of_another_version(
+def test_head_tells_the_length_unless_it_describes_another_version(
     hides: str,
     of_get: str | None,
     of_head: str | None,

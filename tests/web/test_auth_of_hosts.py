@@ -63,7 +63,7 @@ def test_a_host_that_wants_fresh_tokens_only_says_so_with_its_own_decorator(fres
     assert ask(app, signed(app, fresh=fresh)).status_code == status
 
 
-def test_a_token_in_the_query_string_counts_where_the_host_says_so_and_nowhere_else() -> None:
+def test_a_token_in_the_query_string_counts_only_where_the_host_says_so() -> None:
     strict, lenient = guarded_app(), guarded_app(JWT_TOKEN_LOCATION=["headers", "query_string"])
     link = f"{PATH}?jwt={signed(lenient)}"
 

@@ -31,7 +31,7 @@ def scripted(request: pytest.FixtureRequest) -> Iterator[Scripted]:
 
 
 @pytest.mark.parametrize("key", [*FOLDERS, *NO_KEYS])
-def test_a_key_that_no_recording_can_have_is_asked_of_nobody(scripted: Scripted, key: str) -> None:
+def test_for_a_key_that_no_recording_can_have_no_source_is_asked(scripted: Scripted, key: str) -> None:
     for route in ROUTES:
         for method in ("GET", "HEAD"):
             assert scripted.ask(method, key=key, route=route).status_code == 404

@@ -95,9 +95,7 @@ def test_crms_that_look_at_the_end_of_the_link_play_and_keep_the_recording(
 
 
 @pytest.mark.parametrize("behind", ["", "/", "/call.mp3", "/any.html", "/a/b/c.mp3", "//", "/%2e%2e", "/" + "x" * 300])
-def test_whatever_stands_behind_the_token_the_same_recording_plays(
-    app: Flask, held: InMemoryRecordings, behind: str
-) -> None:
+def test_whatever_follows_the_token_the_same_recording_plays(app: Flask, held: InMemoryRecordings, behind: str) -> None:
     client = app.test_client()
 
     for method in ("GET", "HEAD"):
@@ -109,7 +107,7 @@ def test_whatever_stands_behind_the_token_the_same_recording_plays(
 
 
 @pytest.mark.parametrize("path", ["unknown/call.mp3", "/token-1", "tok/en-1", "a b/token-1"])
-def test_a_name_opens_nothing(app: Flask, held: InMemoryRecordings, path: str) -> None:
+def test_a_name_without_a_token_is_404(app: Flask, held: InMemoryRecordings, path: str) -> None:
     assert app.test_client().get(f"/api/v1/public/recordings/{path}").status_code == 404
 
 

@@ -136,7 +136,7 @@ def test_what_was_not_signed_here_gets_the_404_of_the_public_route(site: Site, k
         assert (reply.status, list(reply.headers), reply.data) == (one.status, list(one.headers), one.data), forged[:99]
 
 
-def test_a_value_with_one_other_character_opens_nothing(site: Site) -> None:
+def test_a_value_with_one_other_character_is_404(site: Site) -> None:
     signed = site.signed()
     assert site.urls.read(signed) is not None
 
@@ -160,7 +160,7 @@ def test_a_recording_that_no_source_gives_gets_that_404_too(failure: Any, method
             assert (reply.status, list(reply.headers), reply.data) == (one.status, list(one.headers), one.data)
 
 
-def test_a_playback_value_opens_nothing_on_the_other_routes(site: Site) -> None:
+def test_a_playback_value_is_404_on_the_other_routes(site: Site) -> None:
     signed = site.signed()
 
     assert site.client.get(f"{PREFIXES['public']}/{signed}").status_code == 404
@@ -226,7 +226,7 @@ WEAK: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("config", "fault"), WEAK, ids=str)
-def test_a_key_that_becomes_too_short_opens_nothing_and_signs_nothing(
+def test_a_key_that_becomes_too_short_plays_nothing_and_signs_nothing(
     site: Site, config: dict[str, object], fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = site.path()

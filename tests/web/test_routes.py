@@ -115,7 +115,7 @@ def test_every_path_below_the_public_prefix_without_a_recording_gets_the_one_404
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
-def test_nothing_redirects_and_no_token_stands_in_a_header(app: Flask, method: str) -> None:
+def test_nothing_redirects_and_no_token_is_in_a_header(app: Flask, method: str) -> None:
     client, admin = app.test_client(), admin_headers(app)
     allowed = (200, 404) if method in ("GET", "HEAD") else (200,) if method == "OPTIONS" else (405,)
     with hold_in_memory(app, InMemorySource({KEY: DATA})):
