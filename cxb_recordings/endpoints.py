@@ -183,6 +183,15 @@ def split_base_url(url: object) -> SplitResult:
     return SplitResult(parts.scheme, netloc, path, "", "")
 
 
+def origin_of(url: str) -> str:
+    """Scheme and host of a URL, which may be shown: its path or query may hold a secret. Empty where it has none."""
+    try:
+        parts = split_base_url(url.partition("?")[0].partition("#")[0])
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _split(url: str) -> tuple[SplitResult, int | None]:
     try:
         parts = urlsplit(url)

@@ -23,6 +23,14 @@ from ..sources.kind import Section
 from ..sources.transport import Transport
 from .probes import Probe, impatient, side_by_side
 
+NO_SOURCE = Finding(
+    "failure",
+    Check.SOURCES,
+    "there is none: neither object storage nor a fleet host",
+    "configure minio, or cxbcore_fleet: until then nothing plays",
+)
+_DATABASE = "look whether the database runs and lets this process in; every playback gives 503 until then"
+
 
 def diagnose(service: RecordingService, call_repo: CallRepository, session_id: str | None = None) -> list[Finding]:
     """Check settings, storage, fleet and repository; takes as long as the slowest part, some seconds at most.
@@ -56,8 +64,7 @@ def find_call(find: Callable[[], Call | None], absent: str, remedy: str) -> tupl
     try:
         call = find()
     except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
-        remedy = "look whether the database runs and lets this process in; every playback gives 503 until then"
-        return None, [Finding("failure", Check.REPOSITORY, f"it raised {what(exc)}", remedy)]
+        return None, [Finding("failure", Check.REPOSITORY, f"it raised {what(exc)}", _DATABASE)]
     return call, [] if call is not None else [Finding("failure", Check.CALL, absent, remedy)]
 
 
@@ -109,8 +116,7 @@ def check_sources(settings: SystemSettings, transport: Transport) -> Iterator[Fi
         for each, source in made(section, transport):
             probes.append(Probe(section.kind.found, source.name, partial(section.kind.check, each, source)))
     if not settings.sources and not settings.faults and not settings.misnamed:
-        remedy = "configure minio, or cxbcore_fleet: until then nothing plays"
-        yield Finding("failure", Check.SOURCES, "there is none: neither object storage nor a fleet host", remedy)
+        yield NO_SOURCE
     for findings in side_by_side(probes):
         yield from findings
 
@@ -131,8 +137,7 @@ def check_repository(call_repo: CallRepository) -> Iterator[Finding]:
         # Optional: a repository of the host's own need not know of indexes.
         missing_indexes: list[str] = getattr(call_repo, "missing_indexes", list[str])()
     except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
-        remedy = "look whether the database runs and lets this process in; every playback gives 503 until then"
-        yield Finding("failure", Check.REPOSITORY, f"{type(call_repo).__name__} raised {what(exc)}", remedy)
+        yield Finding("failure", Check.REPOSITORY, f"{type(call_repo).__name__} raised {what(exc)}", _DATABASE)
         return
     if found != [None, None]:
         remedy = "check its queries: any guess opens that call"

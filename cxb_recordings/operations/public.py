@@ -17,7 +17,7 @@ from urllib.parse import SplitResult
 from flask import Flask, request
 
 from ..calls.tokens import mint_recording_access_token
-from ..endpoints import split_base_url
+from ..endpoints import origin_of, split_base_url
 from ..errors import SourceUnavailable
 from ..findings import Check, Finding, Status, what
 from ..options import REFUSED_HEADER, Options
@@ -55,11 +55,7 @@ class _Reply:
     @property
     def leads_to(self) -> str:
         """Of a redirect, scheme and host: a path may hold the token."""
-        try:
-            parts = split_base_url(self.get("location").partition("?")[0].partition("#")[0])
-        except ValueError:
-            return "another path"
-        return f"{parts.scheme}://{parts.netloc}"
+        return origin_of(self.get("location")) or "another path"
 
 
 @dataclass(frozen=True, slots=True)

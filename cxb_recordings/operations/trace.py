@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from ..playback.source import RecordingSource, key_is_askable
 from ..service import RecordingService
 from ..settings import SystemSettings
 from ..sources.kind import FIRST_BYTE_SECONDS, SourceKind
-from .doctor import find_call, find_session, live_settings, made
+from .doctor import NO_SOURCE, find_call, find_session, live_settings, made
 from .probes import Probe, impatient, side_by_side
 from .spellings import spellings
 
@@ -151,7 +151,7 @@ class _Asked:
     settings: Any
     source: RecordingSource
 
-    def probe(self, ask: Any) -> Probe:
+    def probe(self, ask: Callable[[], Iterable[Finding]]) -> Probe:
         return Probe(self.kind.found, self.source.name, ask)
 
     def ask(self, key: str) -> Iterator[Finding]:
@@ -231,10 +231,7 @@ def _verdict(findings: list[Finding], settings: SystemSettings) -> Finding | Non
         return Finding("failure", Check.RECORDING, "no source that answers has it", remedy)
     if is_archived:
         return Finding("failure", Check.RECORDING, "only an archive of storage has it", RESTORE)
-    if not settings.sources:
-        remedy = "configure minio, or cxbcore_fleet: until then nothing plays"
-        return Finding("failure", Check.SOURCES, "there is none: neither object storage nor a fleet host", remedy)
-    return None
+    return None if settings.sources else NO_SOURCE
 
 
 def _absence(asked: list[_Asked], settings: SystemSettings, key: str, call: Call) -> Finding:

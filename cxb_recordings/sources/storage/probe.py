@@ -14,7 +14,7 @@ from xml.etree import ElementTree  # nosec B405
 
 from urllib3 import BaseHTTPResponse
 
-from ...endpoints import split_base_url
+from ...endpoints import origin_of
 from ...playback.byte_range import ByteSpan, parse_content_range
 from ...playback.conditions import parse_http_date
 from ...playback.source import key_is_askable
@@ -99,7 +99,7 @@ class StorageProbe:
             or None,
             date=parse_http_date(response.headers.get("date")),
             foreign=_foreign(response.headers.get("content-type", ""), document),
-            leads_to=_origin(response.headers.get("location", "")),
+            leads_to=origin_of(response.headers.get("location", "")),
             request_id=request_id(response.headers),
             keys=None if is_refused else _listed(document),
             is_first_byte=not is_refused and span == ByteSpan(0, 1),
@@ -110,14 +110,6 @@ def _foreign(media_type: str, document: bytes) -> str:
     if _PAGE.match(document) or media_type.startswith("text/html"):
         return "a web page"
     return "JSON" if media_type.startswith("application/json") else ""
-
-
-def _origin(location: str) -> str:
-    """Scheme and host of a URL, as far as they may be shown: a path or a query may hold a secret."""
-    with suppress(ValueError):
-        parts = split_base_url(location.partition("?")[0].partition("#")[0])
-        return f"{parts.scheme}://{parts.netloc}"
-    return ""
 
 
 def _listed(document: bytes) -> tuple[str, ...] | None:
