@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPException
+from queue import Empty, SimpleQueue
 from urllib.parse import SplitResult
 
 from flask import Flask, request
@@ -23,7 +25,7 @@ from ..findings import Check, Finding, Status, what
 from ..options import REFUSED_HEADER, Options
 from ..sources.failures import transport_failure
 from ..sources.reach import unreachable
-from .probes import STEP_SECONDS
+from .probes import PROBE_SECONDS, STEP_SECONDS
 
 _ASKED = {"Range": "bytes=0-0", "Accept-Encoding": "gzip", "User-Agent": "cxb_recordings"}
 # What servers and proxies say for themselves.
@@ -182,10 +184,10 @@ def check_public(app: Flask, options: Options, url: str, token: str | None) -> I
         return
     path = f"{options.public_url_prefix}/{token or mint_recording_access_token()}"
     try:
-        public = _ask(parts, path)
+        public = _ask_in_time(parts, path)
         if public.passed_a_cache and not public.is_cached:  # it may have the reply from now on
             time.sleep(_OLDER)
-            public = _ask(parts, path)
+            public = _ask_in_time(parts, path)
     except SourceUnavailable as exc:
         found = unreachable(Check.PUBLIC_ADDRESS, "", parts.geturl(), exc)
         remedy = "renew the certificate, or correct the name" if "certificate" in found.seen else found.remedy
@@ -220,6 +222,26 @@ def _compare(both: _Compared, *, has_token: bool) -> Iterator[Finding]:
         yield Finding("failure", _REPLY, "status 404: the application itself finds no such recording", remedy)
     else:
         yield Finding("ok", _REPLY, f"status {both.public.status}, as the application itself answers")
+
+
+def _ask_in_time(parts: SplitResult, path: str) -> _Reply:
+    """See :func:`_ask`; a head that trickles knows no timeout, so its thread is given up."""
+    answers: SimpleQueue[_Reply | SourceUnavailable] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(_ask(parts, path))
+        except SourceUnavailable as exc:
+            answers.put(exc)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=PROBE_SECONDS)
+    except Empty:
+        raise SourceUnavailable(f"no whole head within {PROBE_SECONDS:g} s", responded=False) from TimeoutError()
+    if isinstance(answer, SourceUnavailable):
+        raise answer
+    return answer
 
 
 def _ask(parts: SplitResult, path: str) -> _Reply:

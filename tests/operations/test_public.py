@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from flask import Flask, redirect, request
 
+from cxb_recordings.operations import public
 from tests.servers.origin import OriginFactory
 from tests.servers.replies import reply
 
@@ -77,6 +80,17 @@ def test_the_token_is_sent_to_that_address_only(stage: Stage, make_origin: Origi
     assert TOKEN not in printed
     assert [TOKEN in received.target for received in address.requests] == [True]
     assert other.requests == []
+
+
+@pytest.mark.full
+def test_a_head_that_does_not_come_to_its_end_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(public, "STEP_SECONDS", 60)  # as where a byte comes in time, again and again
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        printed = stage.run(Case({}, ("doctor", "--url", f"http://127.0.0.1:{silent.getsockname()[1]}")))
+
+    assert "CXB060 public address: http://127.0.0.1" in printed
+    assert "no whole head within 0.5 s" in printed
 
 
 @pytest.mark.parametrize("url", ["calls.example.com", "ftp://x", "https://user:pw@x", "https://x/?a=\x1b[31m", ""])
