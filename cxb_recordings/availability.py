@@ -5,15 +5,15 @@ Which source is asked when is decided in ``search``, what its head means in ``so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .calls.repository import Call, recording_key_from_call
 from .errors import RecordingArchived, RecordingMissing, RecordingUnreachable
-from .playback.events import Event, SourceSkipped, Tell
+from .playback.events import Event, SourceSkipped
 from .playback.media_types import media_type
-from .search import Playback
+from .search import Search
 
 Status = Literal["available", "missing", "archived", "unreachable"]
 
@@ -59,13 +59,17 @@ def call_and_key(call_or_key: Call | str) -> tuple[Call | None, str | None]:
     raise TypeError(f"call_or_key: a call or a storage key is needed, not {type(call_or_key).__name__}")
 
 
-def outcome(key: str, search: Callable[[Tell], Playback]) -> Availability:
-    """What a search finds out.
+def unaskable(key: str | None) -> Availability:
+    """The outcome where no source can be asked: there is no key, or none that a recording can have."""
+    if key is None:
+        why = ("call", "it has no recording_key, and no recording_url whose path ends in one")
+    else:
+        why = ("key", "no recording can have it")
+    return Availability("missing", reasons=(why,))
 
-    Args:
-        key: the storage key.
-        search: searches for a HEAD, and tells its events to the callable that it is given.
-    """
+
+def outcome(search: Search) -> Availability:
+    """What a search for a HEAD finds out; its events are told to nobody else."""
     reasons: dict[str, str] = {}
 
     def note(event: Event) -> None:
@@ -74,7 +78,7 @@ def outcome(key: str, search: Callable[[Tell], Playback]) -> Availability:
 
     status: Status
     try:
-        found = search(note)
+        found = replace(search, tell=note).run()
     except RecordingArchived:
         status = "archived"
     except RecordingUnreachable:
@@ -83,6 +87,6 @@ def outcome(key: str, search: Callable[[Tell], Playback]) -> Availability:
         status = "missing"
     else:
         reasons.pop(found.source, None)  # it failed at first, or what it has is empty
-        kind = media_type(key, found.info.media_type)
+        kind = media_type(search.key, found.info.media_type)
         return Availability("available", found.source, found.info.length, kind, tuple(reasons.items()))
     return Availability(status, reasons=tuple(reasons.items()))

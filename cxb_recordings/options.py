@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,7 @@ class Options:
             if needed := description.check(getattr(self, name), description.unit):
                 yield f"{name}: {needed}"
 
+    @cached_property
     def stream_limits(self) -> StreamLimits:
         """Those of them that are a stream's."""
         return StreamLimits(self.max_chunk_size, self.read_timeout, self.resume_attempts, self.resume_timeout)

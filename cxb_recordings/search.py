@@ -7,17 +7,18 @@ What a source's reply means is judged in ``sources``, what a client is answered 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .errors import RecordingArchived, RecordingMissing, RecordingUnreachable, SourceUnavailable
+from .options import Options
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.events import Listener, RecordingNotFound, RecordingOffloaded, SourceSkipped, Tell
 from .playback.opening import Opening, open_from, require_shown
 from .playback.pace import Clock, Pace, Sleep
 from .playback.source import ContentInfo, OpenedRecording, RecordingSource, Signer, signer_of
-from .playback.stream import RecordingStream, StreamLimits
+from .playback.stream import RecordingStream
 from .slots import Place, Slots
 from .sources.sources import Sources
 
@@ -66,13 +67,12 @@ class Search:
         key: the storage key.
         request: what the client asked.
         listener: who asked.
-        sources: all of the service: which of them are asked last or again, and what they said lately.
         line: those that may have the recording, in order.
         place: the slot of this request.
         streams: among whose slots it is once Python may have to carry the body; None where nginx can't fetch it, from a
             source that signs URLs, in any case.
-        limits: how the stream behaves.
-        timeout: seconds for finding the first byte.
+        sources: all of the service: which of them are asked last or again, and what they said lately.
+        options: of the service: how long the search may take, and how the stream behaves.
         tell: called with each event.
         clock: monotonic seconds.
         sleep: waits for some seconds.
@@ -81,12 +81,11 @@ class Search:
     key: str
     request: PlaybackRequest
     listener: Listener
-    sources: Sources
     line: Sequence[RecordingSource]
     place: Place
     streams: Slots | None
-    limits: StreamLimits
-    timeout: float
+    sources: Sources
+    options: Options
     tell: Tell
     clock: Clock
     sleep: Sleep
@@ -101,17 +100,57 @@ class Search:
             TooManyStreams: Python would have to carry the body, and `streams` has no slot left.
         """
         seen = _Seen(self.clock())
+        for source in self._turns(seen):
+            try:
+                pace = self._pace(seen)
+                offloaded, sign = None, signer_of(source) if self.streams is not None else None
+                if sign is not None:
+                    opening, offloaded = self._for_nginx(source, sign, pace)
+                else:
+                    if self.streams is not None:
+                        self.place.move_to(self.streams)
+                    opening = open_from(source, self.key, self.request, pace)
+                    require_shown(source, self.key, pace, opening)
+                if opening.info.length != 0:
+                    return self._play(source, opening, seen, offloaded)
+                self._pass_empty(source, opening, seen)
+            except SourceUnavailable as exc:
+                seen.failed(source, exc)
+                self.tell(SourceSkipped(self.listener, source.name, exc.reason, True, exc.request_id))
+            except RecordingMissing as exc:
+                seen.has_nothing(source)
+                seen.archived = seen.archived or isinstance(exc, RecordingArchived)
+                self.tell(SourceSkipped(self.listener, source.name, str(exc), failed=False))
+        return self._ended(seen)
+
+    def _turns(self, seen: _Seen) -> Iterator[RecordingSource]:
+        """Each source in order, and after a pause again those whose failure may pass."""
         line, waited = self.line, 0.0
         for number in range(RETRY_ROUNDS + 1):
-            for source in self.sources.in_order(line):
-                playback = self._ask(source, seen)
-                if playback is not None:
-                    return playback
+            yield from self.sources.in_order(line)
             pause, line = self._retry(seen, waited, number)
             if not line:
                 break
             self.sleep(pause)
             waited += pause
+
+    def _pace(self, seen: _Seen) -> Pace:
+        """How long a source may take; raises SourceUnavailable where it is too late to ask it."""
+        deadline = seen.started + self.options.search_timeout
+        if self.clock() >= deadline:
+            raise SourceUnavailable("not asked: the search has taken too long")
+        return Pace(self.options.read_timeout, self.clock, deadline)
+
+    def _pass_empty(self, source: RecordingSource, opening: Opening, seen: _Seen) -> None:
+        """Go on where the recording is empty: such an upload failed; it counts where no other source has anything."""
+        if opening.opened is not None:
+            opening.opened.body.close()
+        seen.empty = seen.empty or (source, opening)
+        seen.has_nothing(source)
+        self.tell(SourceSkipped(self.listener, source.name, "the recording is empty there", failed=False))
+
+    def _ended(self, seen: _Seen) -> Playback:
+        """The empty recording where nothing better was found, else the error; see :meth:`run`."""
         if seen.empty is not None and not seen.failures and not seen.archived:
             return self._play(*seen.empty, seen)
         self.tell(RecordingNotFound(self.listener, "sources", bool(seen.failures)))
@@ -120,39 +159,6 @@ class Search:
         if seen.archived:
             raise RecordingArchived("the recording is in an archive, and no other source has it")
         raise RecordingMissing("no source has the recording")
-
-    def _ask(self, source: RecordingSource, seen: _Seen) -> Playback | None:
-        """Ask one source; None where it does not have the recording, or failed."""
-        try:
-            if self.clock() >= seen.started + self.timeout:
-                raise SourceUnavailable("not asked: the search has taken too long")
-            pace = Pace(self.limits.read_timeout, self.clock, seen.started + self.timeout)
-            sign = signer_of(source) if self.streams is not None else None
-            if sign is not None:
-                opening, offloaded = self._for_nginx(source, sign, pace)
-            else:
-                if self.streams is not None:
-                    self.place.move_to(self.streams)
-                opening, offloaded = open_from(source, self.key, self.request, pace), None
-                require_shown(source, self.key, pace, opening)
-            if opening.info.length != 0:
-                return self._play(source, opening, seen, offloaded)
-            # Some upload that failed leaves an empty object: it counts where every other source has nothing.
-            if opening.opened is not None:
-                opening.opened.body.close()
-            seen.empty = seen.empty or (source, opening)
-            seen.has_nothing(source)
-            self.tell(SourceSkipped(self.listener, source.name, "the recording is empty there", failed=False))
-        except SourceUnavailable as exc:
-            seen.failures[source.name] = exc
-            if exc.is_final:
-                seen.useless.add(source.name)
-            self.tell(SourceSkipped(self.listener, source.name, exc.reason, True, exc.request_id))
-        except RecordingMissing as exc:
-            seen.has_nothing(source)
-            seen.archived = seen.archived or isinstance(exc, RecordingArchived)
-            self.tell(SourceSkipped(self.listener, source.name, str(exc), failed=False))
-        return None
 
     def _retry(self, seen: _Seen, waited: float, number: int) -> tuple[float, Sequence[RecordingSource]]:
         """Seconds to wait after a round, and whom to ask then: nobody where another try is pointless or too late."""
@@ -166,7 +172,7 @@ class Search:
         ]
         jitter = random.uniform(0.5, 1)  # noqa: S311  # nosec B311
         pause = min(max([FIRST_PAUSE * 2**number * jitter, *(after for _, after in due)]), left)
-        if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.timeout:
+        if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.options.search_timeout:
             return 0.0, ()
         return pause, [source for source, _ in due if self.sources.may_retry(source)]
 
@@ -196,13 +202,13 @@ class Search:
             self.key,
             [source for source in self.line if source.name not in seen.useless],
             self.sources.in_order,
-            self.limits,
+            self.options.stream_limits,
             listener=self.listener,
             tell=self.tell,
             clock=self.clock,
             sleep=self.sleep,
         )
-        stream.start(seen.started, self.timeout)
+        stream.start(seen.started, self.options.search_timeout)
         return stream
 
 
@@ -223,6 +229,12 @@ class _Seen:
     useless: set[str] = field(default_factory=set)
     empty: tuple[RecordingSource, Opening] | None = None
     archived: bool = False
+
+    def failed(self, source: RecordingSource, failure: SourceUnavailable) -> None:
+        """A source could not say."""
+        self.failures[source.name] = failure
+        if failure.is_final:
+            self.useless.add(source.name)
 
     def has_nothing(self, source: RecordingSource) -> None:
         """A source said that it has no such recording, or not a byte of it."""

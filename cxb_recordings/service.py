@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 
-from .availability import Availability, call_and_key, outcome
+from .availability import Availability, call_and_key, outcome, unaskable
 from .calls.repository import Call
 from .errors import RecordingMissing
 from .findings import what
@@ -18,11 +17,11 @@ from .options import Options
 from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound, Tell
 from .playback.pace import Clock, Sleep
-from .playback.source import RecordingSource, key_is_askable
+from .playback.source import key_is_askable
 from .playback_urls import PlaybackUrls
 from .search import Playback, Search
 from .service_urls import ServiceUrls
-from .settings import SettingsProvider, SettingsReader, SystemSettings
+from .settings import SettingsProvider, SettingsReader
 from .signals import send
 from .slots import Place, Slots
 from .sources.sources import Pools, Sources
@@ -37,6 +36,8 @@ class RecordingService(ServiceUrls):
 
     Attributes:
         options: how it behaves.
+        settings: gives the system settings as they are now, for a provider that takes the call those of the call that
+            it is called with. The provider is asked once, and its errors are passed on.
         playback_urls: makes and reads those of the registration; None where it has no `playback_url_prefix`.
         sources: those that settings name, and what is known of them.
         sleep: waits before a broken stream is tried again.
@@ -56,28 +57,19 @@ class RecordingService(ServiceUrls):
     ) -> None:
         """Make a service on live settings; nothing is asked of the provider yet."""
         options = options or Options()
-        super().__init__(options, playback_urls)
-        self._read_settings = SettingsReader(settings_provider)
+        super().__init__(options, SettingsReader(settings_provider), playback_urls)
         self.sources = Sources(Pools(options.transport()), options.host_cooldown, self.tell, clock)
         self._clock = clock
         self.sleep = sleep
-        self._stream_limits = options.stream_limits()
         self.streams, self.heads = Slots(options.max_streams), Slots(options.max_streams)
 
     def tell(self, event: Event) -> None:
         """Log an event and send its signal."""
         send(self, event)
 
-    def settings(self, call: Call | None = None) -> SystemSettings:
-        """The system settings as they are now, for a provider that takes the call those of `call`.
-
-        The provider is asked once, and its errors are passed on.
-        """
-        return self._read_settings(call)
-
-    def settings_document(self, call: Call | None = None) -> object:
-        """What the settings provider returns, unread: nothing is logged of its faults; see :meth:`settings`."""
-        return self._read_settings.document(call)
+    @property
+    def _means(self) -> tuple[Sources, Options, Tell, Clock, Sleep]:
+        return self.sources, self.options, self.tell, self._clock, self.sleep
 
     def warm_up(self) -> None:
         """Make pools and read certificates before the first listener comes."""
@@ -118,7 +110,7 @@ class RecordingService(ServiceUrls):
             held.callback(place.free)
             line = self.sources.of(self.settings(call).sections)
             streams = self.streams if is_for_nginx else None
-            playback = self._search(key, request, listener, line, place, streams, self.tell).run()
+            playback = Search(key, request, listener, line, place, streams, *self._means).run()
             if playback.stream is not None:
                 playback.stream.owns(held.pop_all().close)
             return playback
@@ -140,11 +132,8 @@ class RecordingService(ServiceUrls):
             TypeError: it is neither a call nor a key.
         """
         call, key = call_and_key(call_or_key)
-        if key is None:
-            reason = "it has no recording_key, and no recording_url whose path ends in one"
-            return Availability("missing", reasons=(("call", reason),))
-        if not key_is_askable(key):
-            return Availability("missing", reasons=(("key", "no recording can have it"),))
+        if key is None or not key_is_askable(key):
+            return unaskable(key)
         try:
             line = self.sources.of(self.settings(call).sections)
         except Exception as exc:
@@ -152,21 +141,5 @@ class RecordingService(ServiceUrls):
             return Availability("unreachable", reasons=(("settings", f"the provider raised {what(exc)}"),))
         if not line:
             return Availability("missing", reasons=(("settings", "they name no usable source"),))
-        place = Place(Slots(None))  # of its own: nobody listens
-        head = PlaybackRequest(head=True)
-        return outcome(key, lambda tell: self._search(key, head, Listener(), line, place, None, tell).run())
-
-    def _search(
-        self,
-        key: str,
-        request: PlaybackRequest,
-        listener: Listener,
-        line: Sequence[RecordingSource],
-        place: Place,
-        streams: Slots | None,
-        tell: Tell,
-    ) -> Search:
-        limits, timeout = self._stream_limits, self.options.search_timeout
-        return Search(
-            key, request, listener, self.sources, line, place, streams, limits, timeout, tell, self._clock, self.sleep
-        )
+        place, head = Place(Slots(None)), PlaybackRequest(head=True)  # a place of its own: nobody listens
+        return outcome(Search(key, head, Listener(), line, place, None, *self._means))

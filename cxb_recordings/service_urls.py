@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,25 +10,23 @@ from .calls.repository import Call
 from .endpoints import find_object
 from .options import Options
 from .playback_urls import USUAL_LIFE, PlaybackUrls
-from .settings import SystemSettings
+from .settings import SettingsReader
 
 
-class ServiceUrls(ABC):
+class ServiceUrls:
     """What a service offers around URLs; see :class:`cxb_recordings.RecordingService`.
 
     Attributes:
         options: how it behaves.
+        settings: gives the system settings as they are now.
         playback_urls: makes and reads those of the registration; None where it has no `playback_url_prefix`.
     """
 
-    def __init__(self, options: Options, playback_urls: PlaybackUrls | None) -> None:
+    def __init__(self, options: Options, settings: SettingsReader, playback_urls: PlaybackUrls | None) -> None:
         """Make them by `options`."""
         self.options = options
+        self.settings = settings
         self.playback_urls = playback_urls
-
-    @abstractmethod
-    def settings(self, call: Call | None = None) -> SystemSettings:
-        """The system settings as they are now; see :meth:`cxb_recordings.RecordingService.settings`."""
 
     def build_public_recording_url(
         self, host: str, token: str, *, filename: str | None = None, scheme: str = "https"

@@ -201,7 +201,7 @@ def report(registration: Registration, session_id: str | None) -> None:
         findings += check_jwt_key(current_app)
     call, absence = (None, []) if session_id is None else find_session(registration.call_repo, session_id)
     try:
-        settings = {} if absence else describe_settings(service.settings_document(call))
+        settings = {} if absence else describe_settings(service.settings.document(call))
     except Exception:  # noqa: BLE001 - the provider is the host's code; the findings say what it raised
         settings = {}
     say(

@@ -77,7 +77,7 @@ def find_session(call_repo: CallRepository, session_id: str) -> tuple[Call | Non
 def live_settings(service: RecordingService, call: Call | None = None) -> tuple[SystemSettings | None, list[Finding]]:
     """The settings as they are now; None, with the finding that says why, where the provider fails."""
     try:
-        return read_settings(service.settings_document(call)), []
+        return read_settings(service.settings.document(call)), []
     except Exception as exc:  # noqa: BLE001 - the provider is the host's code and may raise anything
         remedy = "make the settings provider return the system settings; until then every playback fails"
         return None, [Finding("failure", Check.PROVIDER, f"it raised {what(exc)}", remedy)]

@@ -57,7 +57,9 @@ class HttpSource(ABC):
 
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
-        return _Attempt(self, key).open(wanted, unless_etag)
+        attempt = _Attempt(self, key)
+        response = exchange(self.send, "GET", key, _headers(wanted, unless_etag))
+        return attempt.complete(attempt.believed(*attempt.received(response, wanted, unless_etag)), wanted)
 
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""
@@ -75,13 +77,12 @@ class _Attempt:
     def __init__(self, source: HttpSource, key: str) -> None:
         self._source = source
         self._key = key
-        self._started: float | None = None
+        self._started = time.monotonic()
         self._asked_head = False
         self._told: ContentInfo | None = None  # by HEAD
 
-    def open(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> OpenedRecording:
-        """See :meth:`HttpSource.open`."""
-        opened = self._believed(*self._ask(wanted, unless_etag))
+    def complete(self, opened: OpenedRecording | None, wanted: RangeRequest | None) -> OpenedRecording:
+        """The recording of the first reply, to `wanted`, with its length where anything tells that."""
         if opened is not None and opened.span is not None and opened.info.length is None:
             opened = self._with_total(opened, opened.span, wanted)
         if opened is None:  # the part is not available, or looks like the whole
@@ -105,32 +106,29 @@ class _Attempt:
                     return accepted.info
                 if accepted.info.length is None and accepted.is_whole_or_part:
                     return _with(accepted.info, 0) if body.is_empty() else accepted.info
-        opened = self.open()
+        opened = self.complete(self.believed(*self._ask()), None)
         opened.body.close()
         return opened.info
 
     def _require_time(self) -> None:
-        now = time.monotonic()
-        if self._started is None:
-            self._started = now
-        elif now - self._started >= ATTEMPT_SECONDS:
+        if time.monotonic() - self._started >= ATTEMPT_SECONDS:
             raise SourceUnavailable("takes too long to tell the length", is_transient=True)
 
-    def _believed(self, accepted: Accepted, body: UpstreamBody) -> OpenedRecording | None:
+    def believed(self, accepted: Accepted, body: UpstreamBody) -> OpenedRecording | None:
         """What a reply carries; None for one to a range that may carry the part or the whole."""
         if accepted.is_whole_or_part:
             body.close()
             return None
         return OpenedRecording(accepted.info, accepted.span, body, self._source)
 
-    def _ask(self, wanted: RangeRequest | None = None, unless_etag: str | None = None) -> tuple[Accepted, UpstreamBody]:
-        headers = {}
-        if wanted is not None:
-            headers["Range"] = str(wanted)
-        if unless_etag is not None:
-            headers["If-None-Match"] = f'"{unless_etag}"'
+    def _ask(self, wanted: RangeRequest | None = None) -> tuple[Accepted, UpstreamBody]:
         self._require_time()
-        response = exchange(self._source.send, "GET", self._key, headers)
+        return self.received(exchange(self._source.send, "GET", self._key, _headers(wanted)), wanted)
+
+    def received(
+        self, response: BaseHTTPResponse, wanted: RangeRequest | None, unless_etag: str | None = None
+    ) -> tuple[Accepted, UpstreamBody]:
+        """What the reply to a GET means, and its body."""
         body = UpstreamBody(response)
         try:
             if response.status not in _JUDGED:
@@ -185,7 +183,7 @@ class _Attempt:
         """
         opened.body.close()
         try:
-            counted = self._believed(*self._ask(_EVERYTHING))
+            counted = self.believed(*self._ask(_EVERYTHING))
         except RangeNotSatisfiable as exc:  # no byte, so no range; a 416 that tells no length proves nothing
             whole = self._whole()
             return whole if exc.length is None else self._promising(whole, exc.length)
@@ -228,6 +226,15 @@ class _Attempt:
         if info is None or is_suspect(info.media_type) != is_suspect(seen.media_type):  # a page in its place
             return None
         return info if seen.etag is None or info.etag in (None, seen.etag) else None
+
+
+def _headers(wanted: RangeRequest | None, unless_etag: str | None = None) -> dict[str, str]:
+    headers = {}
+    if wanted is not None:
+        headers["Range"] = str(wanted)
+    if unless_etag is not None:
+        headers["If-None-Match"] = f'"{unless_etag}"'
+    return headers
 
 
 def _with(info: ContentInfo, length: int | None) -> ContentInfo:
