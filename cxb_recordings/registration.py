@@ -21,7 +21,7 @@ from .playback_urls import SHORTEST_KEY, PlaybackUrls, keys_and_faults
 from .service import RecordingService
 from .settings import can_be_asked
 from .web.address import current_address
-from .web.auth import Decorator, JwtAdmin, View, jwt_identity
+from .web.auth import Decorator, Identity, JwtAdmin, View, jwt_identity
 from .web.paths import every_path_below, rule_in_the_way
 from .web.stream_guard import StreamGuard
 from .web.views import admin_blueprint, playback_blueprint, public_blueprint
@@ -49,7 +49,7 @@ def register(  # noqa: D417 - Options describes them, once
     outage_status: int = Options.outage_status,
     require_https_fleet: bool = Options.require_https_fleet,
     ca_bundle: str | os.PathLike[str] | None = Options.ca_bundle,
-    identity: Callable[[], object] | None = None,
+    identity: Identity | None = None,
     max_streams: int | None = Options.max_streams,
     offload: str | None = Options.offload,
 ) -> RecordingService:

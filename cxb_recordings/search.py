@@ -11,14 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .errors import RecordingArchived, RecordingMissing, RecordingUnreachable, SourceUnavailable
-from .options import Options
 from .playback.byte_range import RangeRequest
 from .playback.conditions import Decision, PlaybackRequest, negotiate
 from .playback.events import Listener, RecordingNotFound, RecordingOffloaded, SourceSkipped, Tell
 from .playback.opening import Opening, open_from, require_shown
 from .playback.pace import Clock, Pace, Sleep
 from .playback.source import ContentInfo, OpenedRecording, RecordingSource, Signer, signer_of
-from .playback.stream import RecordingStream
+from .playback.stream import RecordingStream, StreamLimits
 from .slots import Place, Slots
 from .sources.sources import Sources
 
@@ -72,7 +71,8 @@ class Search:
         streams: among whose slots it is once Python may have to carry the body; None where nginx can't fetch it, from a
             source that signs URLs, in any case.
         sources: all of the service: which of them are asked last or again, and what they said lately.
-        options: of the service: how long the search may take, and how the stream behaves.
+        limits: how the stream behaves.
+        timeout: seconds for finding the first byte.
         tell: called with each event.
         clock: monotonic seconds.
         sleep: waits for some seconds.
@@ -85,7 +85,8 @@ class Search:
     place: Place
     streams: Slots | None
     sources: Sources
-    options: Options
+    limits: StreamLimits
+    timeout: float
     tell: Tell
     clock: Clock
     sleep: Sleep
@@ -136,10 +137,10 @@ class Search:
 
     def _pace(self, seen: _Seen) -> Pace:
         """How long a source may take; raises SourceUnavailable where it is too late to ask it."""
-        deadline = seen.started + self.options.search_timeout
+        deadline = seen.started + self.timeout
         if self.clock() >= deadline:
             raise SourceUnavailable("not asked: the search has taken too long")
-        return Pace(self.options.read_timeout, self.clock, deadline)
+        return Pace(self.limits.read_timeout, self.clock, deadline)
 
     def _pass_empty(self, source: RecordingSource, opening: Opening, seen: _Seen) -> None:
         """Go on where the recording is empty: such an upload failed; it counts where no other source has anything."""
@@ -172,7 +173,7 @@ class Search:
         ]
         jitter = random.uniform(0.5, 1)  # noqa: S311  # nosec B311
         pause = min(max([FIRST_PAUSE * 2**number * jitter, *(after for _, after in due)]), left)
-        if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.options.search_timeout:
+        if number == RETRY_ROUNDS or self.clock() + pause >= seen.started + self.timeout:
             return 0.0, ()
         return pause, [source for source, _ in due if self.sources.may_retry(source)]
 
@@ -202,13 +203,13 @@ class Search:
             self.key,
             [source for source in self.line if source.name not in seen.useless],
             self.sources.in_order,
-            self.options.stream_limits,
+            self.limits,
             listener=self.listener,
             tell=self.tell,
             clock=self.clock,
             sleep=self.sleep,
         )
-        stream.start(seen.started, self.options.search_timeout)
+        stream.start(seen.started, self.timeout)
         return stream
 
 

@@ -18,6 +18,7 @@ from .playback.conditions import PlaybackRequest
 from .playback.events import Event, Listener, RecordingNotFound, Tell
 from .playback.pace import Clock, Sleep
 from .playback.source import key_is_askable
+from .playback.stream import StreamLimits
 from .playback_urls import PlaybackUrls
 from .search import Playback, Search
 from .service_urls import ServiceUrls
@@ -68,8 +69,9 @@ class RecordingService(ServiceUrls):
         send(self, event)
 
     @property
-    def _means(self) -> tuple[Sources, Options, Tell, Clock, Sleep]:
-        return self.sources, self.options, self.tell, self._clock, self.sleep
+    def _means(self) -> tuple[Sources, StreamLimits, float, Tell, Clock, Sleep]:
+        options = self.options
+        return self.sources, options.stream_limits, options.search_timeout, self.tell, self._clock, self.sleep
 
     def warm_up(self) -> None:
         """Make pools and read certificates before the first listener comes."""
@@ -112,7 +114,8 @@ class RecordingService(ServiceUrls):
             streams = self.streams if is_for_nginx else None
             playback = Search(key, request, listener, line, place, streams, *self._means).run()
             if playback.stream is not None:
-                playback.stream.owns(held.pop_all().close)
+                playback.stream.owns(place)
+                held.pop_all()
             return playback
 
     def availability(self, call_or_key: Call | str) -> Availability:

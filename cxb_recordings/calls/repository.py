@@ -100,9 +100,14 @@ class LinkFinder(Protocol):
         """The link of the call with this session id or this token, open or not; None where there is no such call."""
 
 
-def link_finder(call_repo: object) -> Callable[..., Link | None] | None:
+FindCall = Callable[[], Call | None]  # what a repository has for one request
+FindLink = Callable[..., Link | None]
+Now = Callable[[], datetime]  # aware
+
+
+def link_finder(call_repo: object) -> FindLink | None:
     """The repository's :meth:`LinkFinder.find_link`; None where it has none."""
-    find_link: Callable[..., Link | None] | None = getattr(call_repo, "find_link", None)
+    find_link: FindLink | None = getattr(call_repo, "find_link", None)
     return find_link
 
 
@@ -148,7 +153,7 @@ def require_aware(expires_at: datetime | None) -> None:
 class InMemoryCallRepository:
     """Calls in this process's memory, for demonstrations and hosts' tests; also a :class:`TokenStore`. Thread-safe."""
 
-    def __init__(self, calls: Iterable[Call] = (), *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, calls: Iterable[Call] = (), *, clock: Now = utc_now) -> None:
         """Start with `calls`, each with a ``session_id``; `clock` judges expiry."""
         self._lock = threading.Lock()
         self._clock = clock

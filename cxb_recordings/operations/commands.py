@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any, cast
@@ -15,12 +15,12 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from ..availability import Availability
-from ..calls.repository import Call, CallRepository, TokenStore
+from ..calls.repository import CallRepository, FindCall, TokenStore
 from ..findings import what, worst_first
 from ..service import RecordingService
 from .doctor import diagnose, find_session
 from .jwt import JudgeJwt, check_jwt, check_jwt_key
-from .output import SCHEMA_VERSION, ReaderGone, Show, json_text, printable, say, shown_as, shown_fields
+from .output import SCHEMA_VERSION, Command, ReaderGone, Show, json_text, printable, say, shown_as, shown_fields
 from .public import check_public
 from .ticket import describe_options, describe_settings, versions
 from .trace import token_of, trace_session, trace_token
@@ -87,7 +87,7 @@ def _find_registration(ctx: click.Context, _: click.Parameter, name: str | None)
     return registrations[name]
 
 
-def _command(function: Callable[..., Any]) -> click.Command:
+def _command(function: Command) -> click.Command:
     """Make a command that knows its registration, works in the app's context, and fails without a traceback."""
 
     @wraps(function)
@@ -217,7 +217,7 @@ def report(registration: Registration, session_id: str | None) -> None:
     )
 
 
-def _availability_of(registration: Registration, find: Callable[[], Call | None]) -> Availability:
+def _availability_of(registration: Registration, find: FindCall) -> Availability:
     """Of the call that the repository finds; unreachable where that raises, since nothing is known then."""
     try:
         call = find()

@@ -7,11 +7,11 @@ a finding.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from ..calls.repository import Call, CallRepository
+from ..calls.repository import Call, CallRepository, FindCall
 from ..calls.tokens import mint_recording_access_token
 from ..fields import MISSING
 from ..findings import Check, Finding, Status, what
@@ -53,7 +53,7 @@ def diagnose(service: RecordingService, call_repo: CallRepository, session_id: s
     return [*findings, *check_repository(call_repo), *check_playback_keys(service.playback_urls)]
 
 
-def find_call(find: Callable[[], Call | None], absent: str, remedy: str) -> tuple[Call | None, list[Finding]]:
+def find_call(find: FindCall, absent: str, remedy: str) -> tuple[Call | None, list[Finding]]:
     """What `find` finds in the repository; None, with the finding that says why, where that is nothing.
 
     Args:

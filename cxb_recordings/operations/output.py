@@ -20,6 +20,7 @@ SCHEMA_VERSION = 1  # of what --json prints: one more where a field goes, or mea
 _COLOURS = {"failure": "red", "warning": "yellow", "ok": "green"}
 
 Show = Callable[[Iterable[Finding]], None]
+Command = Callable[..., None]
 
 
 class ReaderGone(OSError):
@@ -29,7 +30,7 @@ class ReaderGone(OSError):
         super().__init__(errno.EPIPE, "nobody reads the output")
 
 
-def shown_as(function: Callable[..., None]) -> Callable[..., None]:
+def shown_as(function: Command) -> Command:
     """Give a command the options about its output, and as `show` what shows its findings by them."""
 
     @wraps(function)

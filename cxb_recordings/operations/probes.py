@@ -17,6 +17,9 @@ STEP_SECONDS = 3.0  # for connecting, and for each wait for bytes
 PROBE_SECONDS = 8.0  # for all of a probe: a name that does not resolve, or a head that trickles, knows no timeout
 
 
+Ask = Callable[[], Iterable[Finding]]
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A question to one source.
@@ -29,7 +32,7 @@ class Probe:
 
     of: Check
     subject: str
-    ask: Callable[[], Iterable[Finding]]
+    ask: Ask
 
 
 def impatient(transport: Transport) -> Transport:

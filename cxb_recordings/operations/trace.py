@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from ..service import RecordingService
 from ..settings import SystemSettings
 from ..sources.kind import FIRST_BYTE_SECONDS, SourceKind
 from .doctor import NO_SOURCE, find_call, find_session, live_settings, made
-from .probes import Probe, impatient, side_by_side
+from .probes import Ask, Probe, impatient, side_by_side
 from .spellings import spellings
 
 RESTORE = "restore the object in storage (S3's RestoreObject); let no lifecycle rule archive what is still played"
@@ -151,7 +151,7 @@ class _Asked:
     settings: Any
     source: RecordingSource
 
-    def probe(self, ask: Callable[[], Iterable[Finding]]) -> Probe:
+    def probe(self, ask: Ask) -> Probe:
         return Probe(self.kind.found, self.source.name, ask)
 
     def ask(self, key: str) -> Iterator[Finding]:

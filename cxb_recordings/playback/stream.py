@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import RangeNotSatisfiable, RecordingError, RecordingMissing, SourceUnavailable, StreamBroken
+from ..slots import Place
 from .chunk_size import BASE_CHUNK_SIZE, ChunkSize
 from .conditions import Decision
 from .events import Listener, RecordingServed, RecordingStarted, SourceFailed, StreamResumed, Tell
@@ -99,13 +100,13 @@ class RecordingStream:
         self._resumes = 0
         self._error: RecordingError | None = None
         self._finished = False
-        self._free: Callable[[], object] = _nothing
+        self._place: Place | None = None
         self._asked_at, self._first_byte_seconds = clock(), 0.0
         self._closed = False
 
-    def owns(self, free: Callable[[], object]) -> None:
-        """Call `free` when this stream is closed, whatever else happens then."""
-        self._free = free
+    def owns(self, place: Place) -> None:
+        """Free a place when this stream is closed, whatever else happens then."""
+        self._place = place
 
     def start(self, asked_at: float, timeout: float) -> None:
         """Read the first 8 KB, or all, so that a source that fails before them can still be passed over.
@@ -213,7 +214,8 @@ class RecordingStream:
 
     def _release(self) -> None:
         self._closed = True
-        self._free()
+        if self._place is not None:
+            self._place.free()
         self._body.close()
 
     def __del__(self) -> None:
@@ -308,10 +310,6 @@ class RecordingStream:
         self._chunk_size.start_again()
         self._resumes += 1
         self._tell(StreamResumed(self._listener, source.name, self._cursor.position))
-
-
-def _nothing() -> None:
-    """What a stream that owns nothing frees."""
 
 
 class _Mending:

@@ -5,7 +5,7 @@ They are asked over their one HTTP route, ``GET {base}/recordings/{key}`` with `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import NoReturn
@@ -20,7 +20,7 @@ from ..errors import NotARecording, RecordingMissing, SourceUnavailable
 from ..fields import Fault, Field, Outline, Scalar, Setting, not_read, outline, read_secret, scalar, type_name, unknown
 from ..findings import Check, Finding
 from .http_source import HttpSource
-from .kind import Section, SourceKind
+from .kind import Make, Section, SourceKind
 from .reach import unreachable, wrong_scheme
 from .reply import status_failure
 from .strict_http import StrictAdapter
@@ -164,7 +164,7 @@ class FleetKind(SourceKind[FleetHostSettings, FleetHost]):
         warnings = (f"fleet hosts over plain http: {plain}; their secret can be read on the way",) if plain else ()
         return Section(self, tuple(hosts), tuple(faults), tuple(misnamed), warnings)
 
-    def connect(self, transport: Transport) -> Callable[[FleetHostSettings], FleetHost]:
+    def connect(self, transport: Transport) -> Make[FleetHostSettings, FleetHost]:
         """See :meth:`SourceKind.connect`."""
         session = make_session(transport.ca_bundle)
         return lambda host: FleetHost(session, host, transport)

@@ -24,6 +24,7 @@ FIRST_BYTE_SECONDS = 3.0  # for the first bytes, of a check
 
 Settings = TypeVar("Settings")  # the frozen settings of one source
 Source = TypeVar("Source", bound=RecordingSource)
+Make = Callable[[Settings], Source]  # a source of its settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class SourceKind(ABC, Generic[Settings, Source]):
         """Read an outline; whatever is wrong becomes a fault, never an exception."""
 
     @abstractmethod
-    def connect(self, transport: Transport) -> Callable[[Settings], Source]:
+    def connect(self, transport: Transport) -> Make[Settings, Source]:
         """What makes a source of its settings, on pools that all these sources share. Nothing is connected yet."""
 
     def check(self, settings: Settings, source: Source) -> Iterator[Finding]:

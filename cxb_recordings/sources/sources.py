@@ -11,12 +11,11 @@ from ..playback.events import Tell
 from ..playback.pace import Clock
 from ..playback.source import RecordingSource
 from .cooldown import Cooldowns
-from .kind import Section, SourceKind
+from .kind import Make, Section, SourceKind
 from .stored import StoredRecordings
 from .transport import Transport
 
 Sections = Iterable[Section[Any]]  # of the system settings, in order
-_Make = Callable[[Any], RecordingSource]  # a source of its settings
 
 
 class Sources:
@@ -68,7 +67,7 @@ class Pools:
 
     def _forget(self) -> None:
         self._lock = threading.Lock()  # a new one: the parent's may have been held at the fork
-        self._makers: dict[SourceKind[Any, Any], _Make] = {}
+        self._makers: dict[SourceKind[Any, Any], Make[Any, Any]] = {}
         self._pid = os.getpid()  # last: another thread that sees it finds nothing of the parent's
 
     def __call__(self, sections: Sections) -> Iterator[RecordingSource]:
@@ -79,7 +78,7 @@ class Pools:
             if section.sources:
                 yield from map(self._makers.get(section.kind) or self._connect(section.kind), section.sources)
 
-    def _connect(self, kind: SourceKind[Any, Any]) -> _Make:
+    def _connect(self, kind: SourceKind[Any, Any]) -> Make[Any, Any]:
         with self._lock:
             if kind not in self._makers:
                 self._makers[kind] = kind.connect(self._transport)

@@ -20,6 +20,7 @@ from .head import ADMIN, problem
 from .responses import Reply, unavailable
 
 View = Callable[..., Any]
+Identity = Callable[[], object]  # whom the current request is of
 Decorator = Callable[[View], View]
 
 _OF_WORDS = ("scope", "scp")  # claims that are one string of words with spaces between them: RFC 9068 section 2.2.3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from urllib.parse import quote
 
-from flask import Blueprint, Response
+from flask import Blueprint
 from werkzeug.routing import BaseConverter, Rule
+
+from .auth import View
 
 
 class AnyText(BaseConverter):
@@ -34,7 +36,7 @@ def every_path_below(prefix: str, argument: str, ending: str = "") -> Rule:
 def add_route(
     blueprint: Blueprint,
     argument: str,
-    view: Callable[..., Response],
+    view: View,
     *,
     endpoint: str = "recording",
     ending: str = "",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
 
-from ..calls.repository import Call, CallRepository, recording_key_from_call
+from ..calls.repository import Call, CallRepository, FindCall, recording_key_from_call
 from ..calls.tokens import fingerprint, is_well_formed
 from ..playback.events import Listener, RecordingNotFound, RequestAnswered
 from ..playback_urls import PlaybackUrls
 from ..service import RecordingService
-from .auth import Decorator
+from .auth import Decorator, Identity
 from .head import ADMIN, PUBLIC, Audience, created, not_found
 from .paths import add_route
 from .responses import Reply, deliver, unavailable
@@ -27,14 +27,14 @@ def admin_blueprint(
     service: RecordingService,
     call_repo: CallRepository,
     require_admin: Decorator,
-    identity: Callable[[], object],
+    identity: Identity,
 ) -> Blueprint:
     """The admin route, ``{url_prefix}/{session_id}``, behind `require_admin`.
 
     Where the service has playback URLs, ``POST {url_prefix}/{session_id}/playback-url`` gives one, behind it as well.
     """
     blueprint = Blueprint(f"{name}_admin", __name__, url_prefix=url_prefix)
-    blueprint.after_request(_reporter(service, "admin"))
+    blueprint.after_request(partial(_report, service, "admin"))
 
     @require_admin
     def recording(session_id: str) -> Response:
@@ -69,7 +69,7 @@ def public_blueprint(name: str, url_prefix: str, service: RecordingService, call
     A file name may follow the token, ``{url_prefix}/{token}/call.mp3``. It is for the client and is not checked.
     """
     blueprint = Blueprint(f"{name}_public", __name__, url_prefix=url_prefix)
-    blueprint.after_request(_reporter(service, "public"))
+    blueprint.after_request(partial(_report, service, "public"))
 
     def recording(token: str) -> Response:
         token, *names = token.split("/")
@@ -91,7 +91,7 @@ def playback_blueprint(
 ) -> Blueprint:
     """The playback route, ``{url_prefix}/{signed}``: as the public route, for what was signed here and is not over."""
     blueprint = Blueprint(f"{name}_playback", __name__, url_prefix=url_prefix)
-    blueprint.after_request(_reporter(service, "playback"))
+    blueprint.after_request(partial(_report, service, "playback"))
 
     def recording(signed: str) -> Response:
         signed, *names = signed.split("/")
@@ -112,16 +112,12 @@ def playback_blueprint(
     return blueprint
 
 
-def _reporter(service: RecordingService, route: str) -> Callable[[Response], Response]:
-    """Reports every reply of a blueprint, also those of the host's decorators and error handlers."""
-
-    def report(response: Response) -> Response:
-        # Not by isinstance: a host's own `response_class` takes the place of the reply's class.
-        source, playback_id = getattr(response, "source", None), getattr(response, "playback_id", None)
-        service.tell(RequestAnswered(route, response.status_code, source, playback_id))
-        return response
-
-    return report
+def _report(service: RecordingService, route: str, response: Response) -> Response:
+    """Report a reply of a blueprint; there may be one of the host's decorators or error handlers."""
+    # Not by isinstance: a host's own `response_class` takes the place of the reply's class.
+    source, playback_id = getattr(response, "source", None), getattr(response, "playback_id", None)
+    service.tell(RequestAnswered(route, response.status_code, source, playback_id))
+    return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +139,10 @@ class _Found:
 
 def _find(
     service: RecordingService,
-    find: Callable[[], Call | None],
+    find: FindCall,
     listener: Listener,
     audience: Audience,
-    identity: Callable[[], object] | None = None,
+    identity: Identity | None = None,
 ) -> _Found | Reply:
     """The call that the repository finds; the reply where there is nothing to play, or the host's code fails."""
     step = "identity"

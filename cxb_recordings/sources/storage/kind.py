@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from weakref import WeakValueDictionary
 
 from ...errors import SourceUnavailable
 from ...fields import Fault, Outline, Scalar, Setting, not_read, outline, unknown
 from ...findings import Check, Finding
-from ..kind import Section, SourceKind
+from ..kind import Make, Section, SourceKind
 from ..transport import Transport
 from .checks import check_store, explain_absence, explain_refusal, similar_keys
 from .client import ObjectStorage, Pools
@@ -38,7 +38,7 @@ class StorageKind(SourceKind[StorageSettings, ObjectStorage]):
         misnamed = not_read(outline.misnamed, "minio.") if isinstance(outline, Outline) else ()
         return Section(self, () if storage is None else (storage,), tuple(faults), misnamed)
 
-    def connect(self, transport: Transport) -> Callable[[StorageSettings], ObjectStorage]:
+    def connect(self, transport: Transport) -> Make[StorageSettings, ObjectStorage]:
         """See :meth:`SourceKind.connect`."""
         lock = threading.Lock()  # two requests at once make one pool
         pools: Pools = WeakValueDictionary()  # as long as a storage that is remembered uses them
