@@ -93,14 +93,13 @@ class FleetHost(HttpSource):
             raise RecordingMissing("no fleet host can have such a key")
         # Each segment is quoted by itself; requests decodes only escapes of unreserved characters, and none is made.
         url = f"{self._base_url}/recordings/{'/'.join(quote(segment, safe='') for segment in segments)}"
-        raw: BaseHTTPResponse = self._sent(method, url, {**self._secret, **headers}).raw
-        return raw
-
-    def _sent(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+        sent = {**self._secret, **headers}
         try:
-            return self._session.request(
-                method, url, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True
+            response = self._session.request(
+                method, url, headers=sent, timeout=self._timeout, allow_redirects=False, stream=True
             )
+            raw: BaseHTTPResponse = response.raw
+            return raw
         except requests.ConnectionError as exc:
             failure = exc.args[0] if exc.args else None
             if not isinstance(failure, ProtocolError):
