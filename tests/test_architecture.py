@@ -7,18 +7,22 @@ import inspect
 import re
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from configparser import ConfigParser
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from cxb_recordings import errors
+from tests.web.site import Site
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = sorted((PROJECT / "cxb_recordings").rglob("*.py"))
 MODULES = [*PACKAGE, *sorted(path for part in ("examples", "tests") for path in (PROJECT / part).rglob("*.py"))]
 LONGEST_MODULE = 350  # lines
+MOST_FRAMES = 9  # of the package, from a view to the socket
 
 # Imported, but declared through what brings them: they are useless, or another release, without it.
 BROUGHT_BY = {"botocore": "boto3", "bson": "pymongo", "click": "flask", "jwt": "flask-jwt-extended"}
@@ -78,6 +82,33 @@ def test_a_module_is_short_and_says_what_lives_there(path: Path) -> None:
 
     assert text.count("\n") <= LONGEST_MODULE
     assert ast.get_docstring(ast.parse(text)), "it has no docstring"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"minio": {"endpoint": "http://127.0.0.1:1", "access_key": "a", "secret_key": "b", "bucket": "c"}},
+        {"cxbcore_fleet": ["http://127.0.0.1:1"], "cxbcore_secret": "s"},
+    ],
+    ids=["storage", "fleet"],
+)
+def test_the_way_of_a_request_from_its_view_to_the_socket_is_short(
+    settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways: list[list[str]] = []
+
+    def refuse(_: HTTPConnection, __: object) -> None:
+        names = [frame.name for frame in traceback.extract_stack() if Path(frame.filename) in PACKAGE]
+        ways.append(names[names.index("recording") :])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(HTTPConnection, "send", refuse)
+    site = Site(settings)
+
+    assert site.client.get(site.path()).status_code == 404
+    assert ways
+    for way in ways:
+        assert len(way) <= MOST_FRAMES, way
 
 
 @pytest.mark.parametrize("name", [name for name in errors.__all__ if name != "RecordingError"])
