@@ -33,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--require-servers",
         action="store_true",
-        help="fail, instead of skipping by name, where a server that a test needs is not installed",
+        help="run every test, those of minutes, too, and fail where a server that one needs is not installed; without "
+        "this, the long tests, and those without their server, are skipped by name",
     )
 
 
