@@ -70,6 +70,7 @@ class RecordingService(ServiceUrls):
 
     @property
     def _means(self) -> tuple[Sources, StreamLimits, float, Tell, Clock, Sleep]:
+        """What all searches of this service have in common, in the order of :class:`.search.Search`."""
         options = self.options
         return self.sources, options.stream_limits, options.search_timeout, self.tell, self._clock, self.sleep
 

@@ -36,7 +36,7 @@ class Asked:
     def __init__(self, repository: object) -> None:
         self._repository = repository
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._repository, name, None)
         if not callable(method):
             raise Broken(f"{type(self._repository).__name__} has no method {name}().")

@@ -18,7 +18,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ..errors import RepositoryUnavailable, SettingsError
-from .repository import Call, Link, Now, require_aware, utc_now
+from .repository import Call, Link, UtcClock, require_aware, utc_now
 from .tokens import WELL_FORMED, is_well_formed, mint_recording_access_token
 
 _SESSION = "session_id"
@@ -53,7 +53,7 @@ class MongoCallRepository:
         *,
         fields: Iterable[str] = (),
         timeout: float = 5.0,
-        clock: Now = utc_now,
+        clock: UtcClock = utc_now,
     ) -> None:
         """Use `collection`; the database is not asked yet.
 

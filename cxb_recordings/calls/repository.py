@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 from .tokens import is_well_formed, mint_recording_access_token
 
 Call = Mapping[str, Any]
+FindCall = Callable[[], Call | None]  # asks a repository for the call of one request
+UtcClock = Callable[[], datetime]  # the present, aware
 
 
 class CallRepository(Protocol):
@@ -100,9 +102,7 @@ class LinkFinder(Protocol):
         """The link of the call with this session id or this token, open or not; None where there is no such call."""
 
 
-FindCall = Callable[[], Call | None]  # what a repository has for one request
-FindLink = Callable[..., Link | None]
-Now = Callable[[], datetime]  # aware
+FindLink = Callable[..., Link | None]  # :meth:`LinkFinder.find_link`
 
 
 def link_finder(call_repo: object) -> FindLink | None:
@@ -153,7 +153,7 @@ def require_aware(expires_at: datetime | None) -> None:
 class InMemoryCallRepository:
     """Calls in this process's memory, for demonstrations and hosts' tests; also a :class:`TokenStore`. Thread-safe."""
 
-    def __init__(self, calls: Iterable[Call] = (), *, clock: Now = utc_now) -> None:
+    def __init__(self, calls: Iterable[Call] = (), *, clock: UtcClock = utc_now) -> None:
         """Start with `calls`, each with a ``session_id``; `clock` judges expiry."""
         self._lock = threading.Lock()
         self._clock = clock

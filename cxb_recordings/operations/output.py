@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1  # of what --json prints: one more where a field goes, or mea
 _COLOURS = {"failure": "red", "warning": "yellow", "ok": "green"}
 
 Show = Callable[[Iterable[Finding]], None]
-Command = Callable[..., None]
+Command = Callable[..., None]  # what click calls with a command's options
 
 
 class ReaderGone(OSError):

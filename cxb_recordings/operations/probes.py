@@ -16,8 +16,7 @@ from ..sources.transport import Transport
 STEP_SECONDS = 3.0  # for connecting, and for each wait for bytes
 PROBE_SECONDS = 8.0  # for all of a probe: a name that does not resolve, or a head that trickles, knows no timeout
 
-
-Ask = Callable[[], Iterable[Finding]]
+Ask = Callable[[], Iterable[Finding]]  # a question to one source
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,8 @@ class HttpSource(ABC):
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
         attempt = _Attempt(self, key)
         response = exchange(self.send, "GET", key, _headers(wanted, unless_etag))
-        return attempt.complete(attempt.believed(*attempt.received(response, wanted, unless_etag)), wanted)
+        accepted, body = attempt.received(response, wanted, unless_etag)
+        return attempt.complete(attempt.believed(accepted, body), wanted)
 
     def describe(self, key: str) -> ContentInfo:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.describe`."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
-from flask import Blueprint
+from flask import Blueprint, Response
 from werkzeug.routing import BaseConverter, Rule
-
-from .auth import View
 
 
 class AnyText(BaseConverter):
@@ -36,7 +34,7 @@ def every_path_below(prefix: str, argument: str, ending: str = "") -> Rule:
 def add_route(
     blueprint: Blueprint,
     argument: str,
-    view: View,
+    view: Callable[..., Response],
     *,
     endpoint: str = "recording",
     ending: str = "",
