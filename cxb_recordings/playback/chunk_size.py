@@ -8,7 +8,7 @@ not decided here.
 from __future__ import annotations
 
 BASE_CHUNK_SIZE = 8192  # the first byte comes soon; measured, only bigger chunks carry a fast transfer cheaply
-UNPROVEN_CHUNK_SIZE = 16384  # while buffers may hide that the listener has stopped
+UNPROVEN_CHUNK_SIZE = 32768  # while buffers may hide that the listener has stopped
 SHORT = 2**20  # bytes at the start that go out in large chunks: most recordings are no longer
 BUFFERED = 2**23  # bytes: more than the kernel's buffers take from a stream whose listener has stopped
 SLOW = 1.0  # seconds for one chunk

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from mmap import ACCESS_COPY, mmap
 
 from ..errors import DifferentRecording, SourceUnavailable
 from .byte_range import RangeRequest
@@ -32,12 +33,13 @@ class Cursor:
         position: position of the next byte to hand out.
     """
 
-    __slots__ = ("_tail", "position", "start", "stop")
+    __slots__ = ("_ring", "position", "start", "stop")
 
     def __init__(self, start: int, stop: int | None) -> None:
         self.start = self.position = start
         self.stop = stop
-        self._tail = b""
+        # Pages of its own, which go back to the system with the stream; in the heap they would keep it fragmented.
+        self._ring: mmap | None = None
 
     @property
     def delivered(self) -> int:
@@ -51,17 +53,26 @@ class Cursor:
 
     @property
     def tail(self) -> bytes:
-        """The last bytes that were handed out, at most :data:`TAIL`."""
-        return self._tail
+        """The last bytes that were handed out, at most :data:`TAIL`; all of them were remembered."""
+        if self._ring is None:
+            return b""
+        end = self.position % TAIL
+        return (self._ring[end:] + self._ring[:end])[-self.delivered :]
 
     def remember(self, chunk: bytes) -> None:
         """Copy the end of a chunk that was handed out, so that the chunk itself is free."""
-        # No bytearray: one that was longer for a moment keeps the room, which doubles what a listener holds.
-        self._tail = (self._tail[len(chunk) - TAIL :] + chunk if len(chunk) < TAIL else chunk)[-TAIL:]
+        if self._ring is None:
+            self._ring = mmap(-1, TAIL, access=ACCESS_COPY)
+        end = memoryview(chunk)[-TAIL:]
+        place = (self.position - len(end)) % TAIL
+        room = TAIL - place
+        self._ring[place : place + len(end)] = end[:room]
+        self._ring[: max(len(end) - room, 0)] = end[room:]
 
     def has_proof(self) -> bool:
         """Whether the remembered bytes tell this recording from others of its length."""
-        compared = self._tail[max(HEADER - (self.position - len(self._tail)), 0) :]
+        tail = self.tail
+        compared = tail[max(HEADER - (self.position - len(tail)), 0) :]
         return len(_SILENCE.sub(b"", compared)) >= ENOUGH
 
 

@@ -96,6 +96,8 @@ class RecordingStream:
         self._suspended = 0.0  # seconds in which the client did not read
         self._mending: _Mending | None = None
         self._known: dict[str, ContentInfo] = {opened.source.name: opened.info}
+        # Where no other source may carry on, a strong validator proves all bytes.
+        self._may_compare = len(sources) > 1 or opened.info.strong_etag is None
         self._refused: set[str] = set()
         self._resumes = 0
         self._error: RecordingError | None = None
@@ -181,7 +183,8 @@ class RecordingStream:
                 seconds = self._clock() - before
                 self._suspended += seconds
                 self._chunk_size.handed_out(len(chunk), seconds)
-                self._cursor.remember(chunk)
+                if self._may_compare and self._cursor.remaining:
+                    self._cursor.remember(chunk)
                 del chunk  # not held while the next one is waited for
                 chunk = self._mended_chunk()
             self._finished = True
