@@ -113,7 +113,7 @@ def origin_of(section: Mapping[object, object], field: Field) -> Origin | None:
 
 def unknown(section: object, fields: Iterable[Field], prefix: str = "") -> list[str]:
     """The dotted names in a section that are none of `fields`; a name that is no plain word is ``…``."""
-    known = {name for field in fields for name in (field.name, field.short)}
+    known = _names(tuple(fields))
     names = (name for name in section if name not in known) if isinstance(section, Mapping) else ()
     return [f"{prefix}{name if isinstance(name, str) and _NAME.fullmatch(name) else '…'}" for name in names]
 
@@ -124,10 +124,18 @@ def _is_absent(value: object) -> bool:
 
 def misnamed(section: Mapping[object, object], fields: tuple[Field, ...]) -> tuple[tuple[str, str], ...]:
     """The names in a section that nearly are one of `fields` which is not there, each with that field's name."""
+    known = _names(fields)
+    others = [name for name in section if isinstance(name, str) and name not in known]
+    if not others:
+        return ()
     absent = tuple(field for field in fields if _is_absent(_value(section, field)))
-    known = {name for field in fields for name in (field.name, field.short)}
-    found = ((name, _meant(name, absent)) for name in section if isinstance(name, str) and name not in known)
+    found = ((name, _meant(name, absent)) for name in others)
     return tuple((name, meant) for name, meant in found if meant is not None)
+
+
+@lru_cache
+def _names(fields: tuple[Field, ...]) -> frozenset[str]:
+    return frozenset(name for field in fields for name in (field.name, field.short))
 
 
 @lru_cache(maxsize=4096)  # settings are read for each request

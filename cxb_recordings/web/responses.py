@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qs
 
 from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from ..calls.repository import Call
@@ -48,6 +50,11 @@ class Reply(Response):
         )
         self.playback_id = None if listener is None else listener.playback_id
         self.source = source
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        """Those of a recording as they are: `head` gives all of them. Werkzeug copies and completes the others."""
+        is_complete = self.direct_passthrough and self.status_code in (200, 206)
+        return self.headers if is_complete else super().get_wsgi_headers(environ)
 
 
 def stream_recording_key(key: str, *, name: str = DEFAULT_NAME, public: bool = False) -> Response:
