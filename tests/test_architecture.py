@@ -33,7 +33,7 @@ def name_of(path: Path) -> str:
 
 
 def third_party_imports(path: Path) -> Iterator[str]:
-    """The top-level names of what a module imports, at its top or inside a function."""
+    """The top-level names of what a module imports, at its top or inside a function; typeshed is of type checkers."""
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -42,7 +42,7 @@ def third_party_imports(path: Path) -> Iterator[str]:
             names = [node.module]
         for name in names:
             top = name.partition(".")[0]
-            if top not in sys.stdlib_module_names and top != "cxb_recordings":
+            if top not in sys.stdlib_module_names and top not in ("cxb_recordings", "_typeshed"):
                 yield top
 
 

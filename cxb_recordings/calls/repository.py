@@ -102,13 +102,9 @@ class LinkFinder(Protocol):
         """The link of the call with this session id or this token, open or not; None where there is no such call."""
 
 
-FindLink = Callable[..., Link | None]  # :meth:`LinkFinder.find_link`
-
-
-def link_finder(call_repo: object) -> FindLink | None:
-    """The repository's :meth:`LinkFinder.find_link`; None where it has none."""
-    find_link: FindLink | None = getattr(call_repo, "find_link", None)
-    return find_link
+def link_finder(call_repo: Any) -> LinkFinder | None:
+    """The repository where it has :meth:`LinkFinder.find_link`, else None."""
+    return call_repo if getattr(call_repo, "find_link", None) else None
 
 
 def recording_key_from_call(call: Call) -> str | None:

@@ -89,11 +89,11 @@ def token_of(link: str, prefix: str) -> tuple[str, Finding | None]:
 
 def _check_link(call_repo: CallRepository, **of_call: str) -> Iterator[Finding]:
     """The state of a call's public link, from a repository that can tell it."""
-    find = link_finder(call_repo)
-    if find is None:
+    finder = link_finder(call_repo)
+    if finder is None:
         return
     try:
-        link = find(**of_call)
+        link = finder.find_link(**of_call)
     except Exception as exc:  # noqa: BLE001 - the repository is the host's code and may raise anything
         yield Finding("failure", Check.REPOSITORY, f"it raised {what(exc)}", "look whether the database runs")
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from http.client import HTTPException
 from typing import Any, NoReturn
@@ -55,10 +55,38 @@ class HttpSource(ABC):
     def require_readable(self, headers: Mapping[str, str]) -> None:  # noqa: B027 - most sources have no such header
         """Raise what it means where the headers of a HEAD's 200 say that a GET would be refused."""
 
+    def exchange(self, *request: Any) -> BaseHTTPResponse:
+        """Send a request, and once more where its connection broke: a kept one may have gone stale.
+
+        Args:
+            request: what :meth:`send` takes.
+
+        Returns:
+            The response, whatever its status; its body is open.
+
+        Raises:
+            SourceUnavailable: there was no response, or only an interim one.
+        """
+        for is_last in (False, True):
+            try:
+                response = self.send(*request)
+                break
+            except (HTTPError, OSError, ValueError) as exc:
+                # A source that says nothing is not asked again: each time would take the whole `read_timeout`.
+                broke = connection_broke(exc)
+                if is_last or not broke:
+                    raise SourceUnavailable(transport_failure(exc), responded=False, is_transient=broke) from exc
+        if response.status < 200:
+            # http.client passes over 100 alone (RFC 9110 §15.2 wants all). Left in the pool, the connection would give
+            # the reply behind it to the next request: a listener would hear somebody else's recording.
+            UpstreamBody(response).close()
+            raise SourceUnavailable(f"status {response.status}", status=response.status)
+        return response
+
     def open(self, key: str, wanted: RangeRequest | None = None, *, unless_etag: str | None = None) -> OpenedRecording:
         """See :meth:`cxb_recordings.playback.source.RecordingSource.open`."""
         attempt = _Attempt(self, key)
-        response = exchange(self.send, "GET", key, _headers(wanted, unless_etag))
+        response = self.exchange("GET", key, _headers(wanted, unless_etag))
         accepted, body = attempt.received(response, wanted, unless_etag)
         return attempt.complete(attempt.believed(accepted, body), wanted)
 
@@ -124,7 +152,7 @@ class _Attempt:
 
     def _ask(self, wanted: RangeRequest | None = None) -> tuple[Accepted, UpstreamBody]:
         self._require_time()
-        return self.received(exchange(self._source.send, "GET", self._key, _headers(wanted)), wanted)
+        return self.received(self._source.exchange("GET", self._key, _headers(wanted)), wanted)
 
     def received(
         self, response: BaseHTTPResponse, wanted: RangeRequest | None, unless_etag: str | None = None
@@ -152,7 +180,7 @@ class _Attempt:
     def _head(self) -> ContentInfo | None:
         """What a HEAD tells; None from a source without HEAD."""
         self._require_time()
-        response = exchange(self._source.send, "HEAD", self._key, {})
+        response = self._source.exchange("HEAD", self._key, {})
         # Never left to the next request: some servers send a body behind the head of HEAD, too.
         UpstreamBody(response).close()
         if response.status in _WITHOUT_HEAD:
@@ -240,36 +268,6 @@ def _headers(wanted: RangeRequest | None, unless_etag: str | None = None) -> dic
 
 def _with(info: ContentInfo, length: int | None) -> ContentInfo:
     return ContentInfo(length, info.etag, info.etag_is_weak, info.last_modified, info.media_type)
-
-
-def exchange(send: Callable[..., BaseHTTPResponse], *request: Any) -> BaseHTTPResponse:
-    """Send a request, and once more where its connection broke: a kept one may have gone stale.
-
-    Args:
-        send: sends it, such as :meth:`HttpSource.send`.
-        request: what `send` takes.
-
-    Returns:
-        The response, whatever its status; its body is open.
-
-    Raises:
-        SourceUnavailable: there was no response, or only an interim one.
-    """
-    for is_last in (False, True):
-        try:
-            response = send(*request)
-            break
-        except (HTTPError, OSError, ValueError) as exc:
-            # A source that says nothing is not asked again: each time would take the whole `read_timeout`.
-            broke = connection_broke(exc)
-            if is_last or not broke:
-                raise SourceUnavailable(transport_failure(exc), responded=False, is_transient=broke) from exc
-    if response.status < 200:
-        # http.client passes over 100 alone (RFC 9110 §15.2 wants all). Left in the pool, the connection would give the
-        # reply behind it to the next request: a listener would hear somebody else's recording.
-        UpstreamBody(response).close()
-        raise SourceUnavailable(f"status {response.status}", status=response.status)
-    return response
 
 
 class UpstreamBody:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from flask import Response, current_app, request
@@ -25,6 +25,9 @@ from .chunking import shows_breaks
 from .head import ADMIN, PUBLIC, Audience, Head
 from .offload import may_offload, offloaded_head
 from .stream_guard import guard
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class Reply(Response):
         self.playback_id = None if listener is None else listener.playback_id
         self.source = source
 
-    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         """Those of a recording as they are: `head` gives all of them. Werkzeug copies and completes the others."""
         is_complete = self.direct_passthrough and self.status_code in (200, 206)
         return self.headers if is_complete else super().get_wsgi_headers(environ)

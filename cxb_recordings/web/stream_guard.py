@@ -6,18 +6,21 @@ that drops what the view returned: none of them closes a stream. This is the las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from ..playback.stream import RecordingStream
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # In the WSGI environment: the streams that the request has opened, weakly; and what began the reply.
 _STREAMS = "cxb_recordings.streams"
 START_RESPONSE = "cxb_recordings.start_response"
 
 
-def guard(environ: dict[str, Any], stream: RecordingStream) -> None:
+def guard(environ: WSGIEnvironment, stream: RecordingStream) -> None:
     """Close `stream` with its request, unless the reply carries it."""
     streams = environ.get(_STREAMS)
     if streams is not None:  # else the host calls the view without its app's `wsgi_app`, and drops the stream itself
@@ -32,11 +35,11 @@ class StreamGuard:
     the traceback of an exception. It is closed at once where the status is no success, else at the body's end.
     """
 
-    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, wsgi_app: WSGIApplication) -> None:
         """Guard the streams of an app's requests."""
         self._wsgi_app = wsgi_app
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         streams: WeakSet[RecordingStream] = WeakSet()
         environ[_STREAMS], environ[START_RESPONSE] = streams, start_response

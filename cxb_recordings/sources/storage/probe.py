@@ -18,7 +18,7 @@ from ...endpoints import origin_of
 from ...playback.byte_range import ByteSpan, parse_content_range
 from ...playback.conditions import parse_http_date
 from ...playback.source import key_is_askable
-from ..http_source import UpstreamBody, exchange
+from ..http_source import UpstreamBody
 from ..reply import request_id, word
 from .client import ObjectStorage, error_word
 
@@ -65,7 +65,7 @@ class StorageProbe:
         Raises:
             SourceUnavailable: there was no reply.
         """
-        return self._read(exchange(self.source.send, "GET", key, {"Range": "bytes=0-0"}))
+        return self._read(self.source.exchange("GET", key, {"Range": "bytes=0-0"}))
 
     def list_some(self, prefix: str = "", count: int = 10) -> StoreReply:
         """Ask which keys begin with `prefix`, for `count` of them at most.
@@ -75,7 +75,7 @@ class StorageProbe:
         """
         query = f"?encoding-type=url&list-type=2&max-keys={count}"
         query += f"&prefix={quote(prefix, safe='~')}" if prefix else ""
-        return self._read(exchange(self.source.send, "GET", "", {}, query))
+        return self._read(self.source.exchange("GET", "", {}, query))
 
     def exists(self, key: str) -> bool:
         """Whether HEAD finds a key.
@@ -83,7 +83,7 @@ class StorageProbe:
         Raises:
             SourceUnavailable: there was no reply.
         """
-        response = exchange(self.source.send, "HEAD", key, {})
+        response = self.source.exchange("HEAD", key, {})
         UpstreamBody(response).close()
         return response.status == 200 and not _foreign(response.headers.get("content-type", ""), b"")
 
