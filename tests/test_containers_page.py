@@ -19,7 +19,7 @@ def test_the_sizing_table_is_the_formula_above_it() -> None:
         count = int(listeners)
         threads = math.ceil(1.25 * count)
         workers = max(2, math.ceil(threads / 250))
-        memory = math.ceil(80 * workers + 0.35 * count)
+        memory = math.ceil(80 * workers + 0.25 * count)
         expected = [threads, workers, memory, f"{2 * count * 16 / 1000:.1f}", round(count * 2 / 60)]
         assert figures == [str(figure) for figure in expected], listeners
 

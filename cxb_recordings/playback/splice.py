@@ -38,8 +38,7 @@ class Cursor:
     def __init__(self, start: int, stop: int | None) -> None:
         self.start = self.position = start
         self.stop = stop
-        # Pages of its own, which go back to the system with the stream; in the heap they would keep it fragmented.
-        self._ring: mmap | None = None
+        self._ring: mmap | bytearray | None = None
 
     @property
     def delivered(self) -> int:
@@ -57,12 +56,12 @@ class Cursor:
         if self._ring is None:
             return b""
         end = self.position % TAIL
-        return (self._ring[end:] + self._ring[:end])[-self.delivered :]
+        return bytes(self._ring[end:] + self._ring[:end])[-self.delivered :]
 
     def remember(self, chunk: bytes) -> None:
         """Copy the end of a chunk that was handed out, so that the chunk itself is free."""
         if self._ring is None:
-            self._ring = mmap(-1, TAIL, access=ACCESS_COPY)
+            self._ring = _pages()
         end = memoryview(chunk)[-TAIL:]
         place = (self.position - len(end)) % TAIL
         room = TAIL - place
@@ -74,6 +73,14 @@ class Cursor:
         tail = self.tail
         compared = tail[max(HEADER - (self.position - len(tail)), 0) :]
         return len(_SILENCE.sub(b"", compared)) >= ENOUGH
+
+
+def _pages() -> mmap | bytearray:
+    """Room for the tail: pages of their own, which go back to the system with the stream; in the heap they stay."""
+    try:
+        return mmap(-1, TAIL, access=ACCESS_COPY)
+    except OSError:  # the process has no memory left for mappings, or too many of them
+        return bytearray(TAIL)
 
 
 def continue_from(

@@ -97,10 +97,11 @@ class RecordingStream:
         self._mending: _Mending | None = None
         self._known: dict[str, ContentInfo] = {opened.source.name: opened.info}
         # Where no other source may carry on, a strong validator proves all bytes.
-        self._may_compare = len(sources) > 1 or opened.info.strong_etag is None
+        others = any(source.name != opened.source.name for source in sources)
+        self._may_compare = others or opened.info.strong_etag is None
         self._refused: set[str] = set()
         self._resumes = 0
-        self._error: RecordingError | None = None
+        self._error: str | None = None  # not the exception: its traceback refers to this stream
         self._finished = False
         self._place: Place | None = None
         self._asked_at, self._first_byte_seconds = clock(), 0.0
@@ -189,7 +190,7 @@ class RecordingStream:
                 chunk = self._mended_chunk()
             self._finished = True
         except RecordingError as exc:
-            self._error = exc
+            self._error = str(exc)
             raise
         finally:
             self.close()
@@ -207,7 +208,7 @@ class RecordingStream:
                 self._decision.status,
                 self._cursor.delivered,
                 self._finished or self._cursor.remaining == 0,  # a server may close without asking for the end
-                None if self._error is None else str(self._error),
+                self._error,
                 self._resumes,
                 self._decision.span,
                 self._first_byte_seconds,

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from flask import Response, current_app, request
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from ..calls.repository import Call
@@ -25,9 +23,6 @@ from .chunking import shows_breaks
 from .head import ADMIN, PUBLIC, Audience, Head
 from .offload import may_offload, offloaded_head
 from .stream_guard import guard
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 _logger = logging.getLogger(__name__)
 
@@ -53,11 +48,6 @@ class Reply(Response):
         )
         self.playback_id = None if listener is None else listener.playback_id
         self.source = source
-
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        """Those of a recording as they are: `head` gives all of them. Werkzeug copies and completes the others."""
-        is_complete = self.direct_passthrough and self.status_code in (200, 206)
-        return self.headers if is_complete else super().get_wsgi_headers(environ)
 
 
 def stream_recording_key(key: str, *, name: str = DEFAULT_NAME, public: bool = False) -> Response:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
+from typing import NoReturn
 
 import pytest
 
@@ -296,3 +299,45 @@ def test_the_cursor_remembers_the_last_64_kb_that_were_handed_out() -> None:
         cursor.remember(chunk)
         position += len(chunk)
         assert cursor.tail == DATA[max(position - TAIL, 0) : position]
+
+
+def test_a_source_that_carries_on_for_one_that_is_asked_no_more_is_compared() -> None:
+    one, two, time = source(100_000), source(name="two", etag="other"), FakeTime()
+    limits = StreamLimits(65536, read_timeout=10, resume_attempts=8, resume_timeout=60)
+    opened, line = one.open("a"), [two]  # as where another of the first one's name has refused
+    tools = {"listener": Listener(), "tell": lambda _: None, "clock": time.clock, "sleep": time.sleep}
+    stream = RecordingStream(opened, Decision(200), "a", line, list, limits, **tools)  # type: ignore[arg-type]
+    assert b"".join(stream) == DATA
+    assert two.wanted == [RangeRequest(100_000 - TAIL, LENGTH - 1)]
+
+
+def test_nothing_is_kept_for_a_proof_where_only_one_source_can_go_on_and_its_validator_proves_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(Cursor, "remember", lambda _, chunk: kept.append(chunk))
+    assert Playing(source(100_000)).read() == DATA
+    assert kept == []
+
+
+def test_a_process_that_can_map_no_more_memory_still_compares(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("cxb_recordings.playback.splice.mmap", refuse)
+    one, two = source(100_000, *[0] * 20), source(name="two", etag="other")
+    assert Playing(one, two).read() == DATA
+    assert two.wanted == [RangeRequest(100_000 - TAIL, LENGTH - 1)]
+
+
+def test_a_stream_that_broke_is_freed_without_the_garbage_collector() -> None:
+    playing = Playing(source(100_000, *[0] * 20))
+    gc.disable()
+    try:
+        with pytest.raises(StreamBroken):
+            playing.read()
+        broken = weakref.ref(playing.stream)
+        del playing.stream
+        assert broken() is None
+    finally:
+        gc.enable()
