@@ -44,7 +44,9 @@ def gunicorn(name: str, store: Store, directory: Path, *, threads: int = 4, work
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"{LOOPBACK}:{port}", "--workers", str(WORKERS)]
     command += ["--worker-class", worker_class, "--threads", str(threads), "--worker-connections", "6000"]
-    command += ["--keep-alive", "30", "--timeout", "120", "--backlog", "8192", f"benchmarks.hosts:{name}()"]
+    command += ["--keep-alive", "30", "--timeout", "120", "--backlog", "8192"]
+    # Else all connections of a load often are at one worker, and the same code differs by a factor of two.
+    command += ["--reuse-port", f"benchmarks.hosts:{name}()"]
     return start(command, port, directory / "gunicorn.log", _environment(store))
 
 
