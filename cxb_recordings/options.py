@@ -98,8 +98,8 @@ class Options:
         262144,
         "bytes",
         _whole_from(BASE_CHUNK_SIZE),
-        "ceiling of a chunk; a stream starts at 8192 and has the ceiling once data comes that fast. 8192 gives chunks "
-        "of that size throughout",
+        "ceiling of a chunk; a stream waits for 8192 and takes what else has arrived, up to this. 8192 gives chunks of "
+        "that size throughout",
     )
     connect_timeout: float = _option(2.0, "seconds", _duration, "for each attempt to connect to a source")
     read_timeout: float = _option(

@@ -114,7 +114,8 @@ class RecordingStream:
     def start(self, asked_at: float, timeout: float) -> None:
         """Read the first 8 KB, or all, so that a source that fails before them can still be passed over.
 
-        A stream that can't start is closed, without an event.
+        What else has arrived is taken with them, up to the largest chunk. A stream that can't start is closed, without
+        an event.
 
         Args:
             asked_at: when the request arrived, on the stream's clock.
@@ -137,13 +138,15 @@ class RecordingStream:
 
     def _read_first(self) -> None:
         remaining = self._cursor.remaining
-        size = BASE_CHUNK_SIZE if remaining is None else min(BASE_CHUNK_SIZE, remaining)
+        needed, most = BASE_CHUNK_SIZE, self._limits.max_chunk_size
+        if remaining is not None:
+            needed, most = min(needed, remaining), min(most, remaining)
         begins_at = self._opened.span.start if self._opened.span else 0
         gap = self._cursor.start - begins_at
         skipped = self._body.read_first(min(gap, FIRST_BYTES))
         self._body.skip(gap - len(skipped))
         try:
-            while len(self._first) < size and (chunk := self._body.read(size - len(self._first))):
+            while len(self._first) < needed and (chunk := self._body.read(most - len(self._first))):
                 if not self._first:
                     self._chunk_size.received(len(chunk))
                 self._first += chunk
@@ -151,7 +154,7 @@ class RecordingStream:
             if begins_at == 0:  # of a short page without a length the end is a break, but it is no recording first
                 require_recording((skipped + self._first)[:FIRST_BYTES], None)
             raise
-        if remaining is not None and len(self._first) < size:
+        if remaining is not None and len(self._first) < needed:
             raise SourceUnavailable(f"ended {remaining - len(self._first)} bytes early", is_transient=True)
         if begins_at == 0:
             self._require_recording(skipped + self._first)

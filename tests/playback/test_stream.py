@@ -59,25 +59,36 @@ def test_a_whole_recording_is_handed_out_and_its_upstream_closed() -> None:
     assert ends == [end(len(DATA), complete=True)]
 
 
-def test_a_first_chunk_that_lacks_what_a_head_took_of_its_buffer_still_makes_the_next_ones_big() -> None:
-    class Buffered(InMemoryBody):
-        def read(self, size: int) -> bytes:
-            return super().read(size if self.position else size - 400)
+class Arriving(InMemoryBody):
+    """A body that brings some numbers of bytes, and then all that is asked for."""
 
-    sizes = [len(chunk) for chunk in stream(Buffered(DATA))[0]]
-    assert sizes[:3] == [BASE_CHUNK_SIZE, 65536, 65536]
+    def __init__(self, data: bytes, *arriving: int) -> None:
+        super().__init__(data)
+        self.arriving = iter(arriving)
+        self.asked: list[int] = []
+
+    def read(self, size: int) -> bytes:
+        self.asked.append(size)
+        return super().read(min(size, next(self.arriving, size)))
 
 
-def test_chunks_stay_small_while_data_trickles_in() -> None:
-    asked = []
+@pytest.mark.parametrize(
+    ("arriving", "first"),
+    [((), 65536), ((BASE_CHUNK_SIZE,), BASE_CHUNK_SIZE), ((7800,), 65536), ((7800, 300, 200), 8300), ((9000,), 9000)],
+)
+def test_the_first_chunk_waits_for_8_kb_and_has_what_else_has_arrived(arriving: tuple[int, ...], first: int) -> None:
+    body = Arriving(DATA, *arriving)
+    recording, _ = stream(body)
+    assert body.position == first, "no more is read before the response's head goes out"
+    chunks = list(recording)
+    assert [len(chunk) for chunk in chunks[:2]] == [first, 65536]
+    assert b"".join(chunks) == DATA
 
-    class Slow(InMemoryBody):
-        def read(self, size: int) -> bytes:
-            asked.append(size)
-            return super().read(min(size, 1000))
 
-    assert b"".join(stream(Slow(DATA[:20000]), length=20000)[0]) == DATA[:20000]
-    assert max(asked) == BASE_CHUNK_SIZE
+def test_a_source_that_brings_little_is_asked_for_little_after_the_first_8_kb() -> None:
+    body = Arriving(DATA[:20000], *[1000] * 20)
+    assert b"".join(stream(body, length=20000)[0]) == DATA[:20000]
+    assert max(body.asked[9:]) == BASE_CHUNK_SIZE
 
 
 @given(st.integers(0, 5000), st.integers(1, 5000))
@@ -129,11 +140,10 @@ def test_closing_before_the_first_byte_frees_the_upstream() -> None:
 def test_a_client_that_leaves_is_neither_complete_nor_an_error() -> None:
     body = InMemoryBody(DATA)
     recording, ends = stream(body)
-    chunks = iter(recording)
-    next(chunks)
+    first = next(iter(recording))
     recording.close()
     assert body.closed
-    assert ends == [end(BASE_CHUNK_SIZE)]
+    assert ends == [end(len(first))]
 
 
 def test_a_listener_who_holds_a_chunk_for_long_gets_small_ones() -> None:
