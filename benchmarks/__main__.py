@@ -11,13 +11,14 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import contenders, footprint, listeners, machine, measure, report, stores
+from .contenders import Maker
 from .measure import say
 from .servers import Absent, Certificate, Server, find_program, make_certificate, raise_limits
 
@@ -101,49 +102,44 @@ def _measure(
             say(f"without Ceph's gateway: {exc} is not installed")
             return None
         ours = {name: contenders.OURS[name] for name in ("nginx", "library", "offload")}
-        return _rounds(part, _start(stack, store, place, ours | contenders.PEERS), store, effort)
+        return _rounds(part, ours | contenders.PEERS, store, place, effort)
     own = certificate if part == "tls" else None
     store = stores.start_stand_in(stack, place / "store", files, own)
     slow = stores.start_stand_in(stack, place / "slow-store", files, own, is_slow=True)
-    servers = _start(stack, store, place, contenders.OURS)
-    servers["slow_library"] = _started_host(stack, "library", slow, place)
-    servers["slow_fixed"] = _started_host(stack, "fixed_chunks", slow, place)
-    return _rounds(part, servers, store, effort)
-
-
-def _start(
-    stack: ExitStack,
-    store: stores.Store,
-    directory: Path,
-    makers: Mapping[str, Callable[[stores.Store, Path], Server]],
-) -> dict[str, Server]:
-    servers = {}
-    for name, make in makers.items():
-        try:
-            servers[name] = make(store, directory)
-        except Absent as exc:
-            say(f"without {name}: {exc} is not installed")
-            continue
-        stack.callback(servers[name].stop)
-    return servers
-
-
-def _started_host(stack: ExitStack, name: str, store: stores.Store, directory: Path) -> Server:
-    server = contenders.gunicorn(name, store, directory)
-    stack.callback(server.stop)
-    return server
+    of_slow: dict[str, Maker] = {
+        "slow_library": lambda _, directory: contenders.gunicorn("library", slow, directory),
+        "slow_fixed": lambda _, directory: contenders.gunicorn("fixed_chunks", slow, directory),
+    }
+    return _rounds(part, contenders.OURS | of_slow, store, place, effort)
 
 
 def _rounds(
-    part: str, servers: Mapping[str, Server], store: stores.Store, effort: Effort
+    part: str, makers: Mapping[str, Maker], store: stores.Store, place: Path, effort: Effort
 ) -> dict[str, dict[str, float]]:
-    """Medians of all rounds; each has the contenders in another order, so that none always follows the same one."""
+    """Medians of all rounds.
+
+    Each has the contenders in another order, so that none always follows the same one. Each turn has a server of its
+    own: how connections fall to its workers differs from start to start, and the same code by a factor of two.
+    """
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    absent: set[str] = set()
     for number in range(effort.rounds):
-        for name in _shuffled(servers):
+        for name in _shuffled(makers.keys() - absent):
             say(f"{part}, round {number + 1} of {effort.rounds}: {name}")
-            for key, value in _one_turn(name, servers[name], store, effort).items():
-                figures[name][key].append(value)
+            directory = place / f"{number}-{name}"
+            directory.mkdir()
+            directory.chmod(0o755)
+            try:
+                server = makers[name](store, directory)
+            except Absent as exc:
+                say(f"without {name}: {exc} is not installed")
+                absent.add(name)
+                continue
+            try:
+                for key, value in _one_turn(name, server, store, effort).items():
+                    figures[name][key].append(value)
+            finally:
+                server.stop()
     return {name: {key: statistics.median(values) for key, values in of.items()} for name, of in figures.items()}
 
 
@@ -154,6 +150,7 @@ def _shuffled(names: Iterable[str]) -> list[str]:
 
 
 def _one_turn(name: str, server: Server, store: stores.Store, effort: Effort) -> measure.Figures:
+    measure.first_bytes(server, "1kb", 20)  # what a server does once is not measured
     if name.startswith("slow_"):
         return measure.first_bytes(server, "1mb", max(effort.samples // 4, 10))
     figures = measure.first_bytes(server, "1mb", effort.samples)

@@ -15,6 +15,7 @@ from pathlib import Path
 from .servers import LOOPBACK, Absent, Server, find_program, free_port, start, start_nginx
 from .stores import BUCKET, Store
 
+Maker = Callable[[Store, Path], Server]  # of a server in front of a store, with a directory for its files
 WORKERS = 2
 _OFFLOAD = """
 location = /_protected/ { internal; set $target $signed_target; set $part $upstream_http_x_storage_range;
@@ -137,11 +138,11 @@ def _verified(store: Store) -> str:
     return f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {store.certificate}; proxy_ssl_name {LOOPBACK};"
 
 
-def _host(name: str) -> Callable[[Store, Path], Server]:
+def _host(name: str) -> Maker:
     return lambda store, directory: gunicorn(name, store, directory)
 
 
-OURS: dict[str, Callable[[Store, Path], Server]] = {
+OURS: dict[str, Maker] = {
     "nginx": nginx,
     "library": _host("library"),
     "library_anew": _host("library_anew"),
@@ -149,6 +150,7 @@ OURS: dict[str, Callable[[Store, Path], Server]] = {
     "offload_anew": lambda store, directory: offload(store, directory, "offload_anew"),
     "bare": _host("bare"),
     "naive": _host("naive"),
+    "parts": _host("parts"),
     "memory": _host("memory"),
 }
-PEERS: dict[str, Callable[[Store, Path], Server]] = {"rclone": rclone, "s3_proxy": s3_proxy, "mlflow": mlflow}
+PEERS: dict[str, Maker] = {"rclone": rclone, "s3_proxy": s3_proxy, "mlflow": mlflow}

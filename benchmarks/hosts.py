@@ -15,8 +15,10 @@ import boto3
 from botocore.config import Config
 from flask import Flask, Response
 from flask_jwt_extended import JWTManager
+from urllib3 import PoolManager
 
 from cxb_recordings import register
+from cxb_recordings.sources.tls import client_context
 
 from .stores import BUCKET, SIZES
 
@@ -121,6 +123,31 @@ def bare() -> Flask:
 
         headers = {"Content-Length": str(reply["ContentLength"])}
         return Response(chunks(), mimetype="audio/wav", headers=headers, direct_passthrough=True)
+
+    return app
+
+
+def parts() -> Flask:
+    """Flask, urllib3 and the library's sockets, with nothing around them: the least that a host of these parts costs.
+
+    No signature, no range, no resume, no second source, no answer for a store that fails.
+    """
+    app = Flask(__name__)
+    origin, bundle = os.environ["BENCH_S3"], os.environ.get("AWS_CA_BUNDLE")
+    pool = PoolManager(maxsize=100, ssl_context=client_context(bundle) if bundle else None)
+
+    @app.get("/play/<token>")
+    def play(token: str) -> Response:
+        raw = pool.request("GET", f"{origin}/{BUCKET}/{token}.wav", preload_content=False, decode_content=False)
+
+        def chunks() -> Iterator[bytes]:
+            while chunk := raw.read1(262144):
+                yield chunk
+
+        headers = {"Content-Length": raw.headers["Content-Length"]}
+        reply = Response(chunks(), mimetype="audio/wav", headers=headers, direct_passthrough=True)
+        reply.call_on_close(raw.release_conn)
+        return reply
 
     return app
 

@@ -17,6 +17,7 @@ CONTENDERS = {
     "library_anew": "cxb_recordings, each recording for the first time",
     "bare": "bare route, cached boto3 client",
     "naive": "naive route",
+    "parts": "a route of Flask and urllib3, without the library",
     "memory": "a route that answers from memory",
     "rclone": "rclone `serve http`",
     "s3_proxy": "npm's `s3-proxy`",

@@ -27,7 +27,7 @@ def test_a_short_round_measures_every_contender(request: pytest.FixtureRequest, 
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=590)
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "figures.json").read_text())
-    contenders = {"nginx", "offload", "offload_anew", "library", "library_anew", "bare", "naive", "memory"}
+    contenders = {"nginx", "offload", "offload_anew", "library", "library_anew", "bare", "naive", "parts", "memory"}
     for part in ("tls", "plain"):
         medians = figures[part]
         assert contenders | {"slow_library", "slow_fixed"} == set(medians)
