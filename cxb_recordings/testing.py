@@ -77,8 +77,7 @@ class InMemorySource:
         name: what logs and signals call it; no other source of the app has it. With `offload`, nginx would fetch from
             the one that is named ``storage``.
         media_type: the Content-Type of all of them; None leaves it to the ending of the key.
-        is_down: whether it can't be reached: transfers in progress break after the chunk that was read, and none
-            begins.
+        is_down: whether it can't be reached: transfers in progress break, and none begins.
         breaks: for each opening in turn, after how many bytes it breaks; 0 fails to open, None does not break. Where
             it is down, there is no opening.
         failure: what an opening that fails raises a copy of.

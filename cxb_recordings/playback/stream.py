@@ -114,8 +114,8 @@ class RecordingStream:
     def start(self, asked_at: float, timeout: float) -> None:
         """Read the first 8 KB, or all, so that a source that fails before them can still be passed over.
 
-        What else has arrived is taken with them, up to the largest chunk. A stream that can't start is closed, without
-        an event.
+        What else has arrived is taken with them, up to the largest chunk, but for the last 8 KB. A stream that can't
+        start is closed, without an event.
 
         Args:
             asked_at: when the request arrived, on the stream's clock.
@@ -140,7 +140,9 @@ class RecordingStream:
         remaining = self._cursor.remaining
         needed, most = BASE_CHUNK_SIZE, self._limits.max_chunk_size
         if remaining is not None:
-            needed, most = min(needed, remaining), min(most, remaining)
+            needed = min(needed, remaining)
+            # The end is left for later: chunks prove it by what follows, and a break there is mended only in a stream.
+            most = min(most, max(needed, remaining - BASE_CHUNK_SIZE))
         begins_at = self._opened.span.start if self._opened.span else 0
         gap = self._cursor.start - begins_at
         skipped = self._body.read_first(min(gap, FIRST_BYTES))
@@ -157,7 +159,7 @@ class RecordingStream:
         if remaining is not None and len(self._first) < needed:
             raise SourceUnavailable(f"ended {remaining - len(self._first)} bytes early", is_transient=True)
         if begins_at == 0:
-            self._require_recording(skipped + self._first)
+            self._require_recording(skipped + self._first[:FIRST_BYTES])
 
     def _require_recording(self, seen: bytes) -> None:
         """Look at what the body begins with: `seen`, and what is behind a promised part that is shorter than needed."""

@@ -85,6 +85,16 @@ def test_the_first_chunk_waits_for_8_kb_and_has_what_else_has_arrived(arriving: 
     assert b"".join(chunks) == DATA
 
 
+@pytest.mark.parametrize(
+    ("length", "first"), [(100, 100), (8192, 8192), (8193, 8192), (20000, 20000 - 8192), (70000, 70000 - 8192)]
+)
+def test_the_end_of_all_but_a_short_recording_is_read_after_the_head_went_out(length: int, first: int) -> None:
+    body = InMemoryBody(DATA[:length])
+    recording, _ = stream(body, length=length)
+    assert body.position == first, "a break at the end, or chunks that go on there, would fail the search"
+    assert b"".join(recording) == DATA[:length]
+
+
 def test_a_source_that_brings_little_is_asked_for_little_after_the_first_8_kb() -> None:
     body = Arriving(DATA[:20000], *[1000] * 20)
     assert b"".join(stream(body, length=20000)[0]) == DATA[:20000]
