@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +157,22 @@ def test_a_client_that_leaves_is_neither_complete_nor_an_error() -> None:
     recording.close()
     assert body.closed
     assert ends == [end(len(first))]
+
+
+def test_a_chunk_that_went_out_is_not_held_while_the_next_one_is_waited_for() -> None:
+    counts: list[int] = []
+
+    class Watched(InMemoryBody):
+        last = b""
+
+        def read(self, size: int) -> bytes:
+            if self.last:
+                counts.append(sys.getrefcount(self.last))
+            self.last = super().read(size)
+            return self.last
+
+    deque(stream(Watched(DATA))[0], maxlen=0)  # a listener who keeps nothing
+    assert max(counts) <= 2, "the body's own reference, and that of the argument"
 
 
 def test_a_listener_who_holds_a_chunk_for_long_gets_small_ones() -> None:
